@@ -1,0 +1,61 @@
+"""Turns a GGUF file or pickled weights into a plain folder of safetensors (runs in a child process of its own).
+
+A model loaded from GGUF can neither be saved nor quantized again as it is, so its dequantized float32 weights go
+into a fresh model of the same configuration, which is saved. Imports torch and transformers inside functions only.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from qrtui.models.child import report
+
+_STEPS = 4
+
+
+def main() -> int:
+    """Convert argv[1], a .gguf file or a folder with pickled weights, into the new folder argv[2]."""
+    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    report(0, _STEPS, source.name)
+    from transformers import AutoTokenizer
+
+    from qrtui.models.quiet import quiet_libraries
+
+    quiet_libraries()
+    folder, gguf = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})
+    tokenizer = AutoTokenizer.from_pretrained(folder, **gguf)
+    report(1, _STEPS, source.name)
+    model = plain_model(folder, gguf)
+    report(2, _STEPS, source.name)
+    model.save_pretrained(target)
+    report(3, _STEPS, source.name)
+    tokenizer.save_pretrained(target)
+    report(_STEPS, _STEPS, source.name)
+    return 0
+
+
+def plain_model(folder: Path, gguf: dict[str, str]) -> Any:
+    """The model in `folder` without any trace of the format it was stored in, its weights as stored (GGUF: float32).
+
+    Pickled weights are read by torch's restricted unpickler, which builds tensors and runs no code.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.float32 if gguf else "auto"
+    loaded = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, use_safetensors=None if gguf else False, weights_only=True, **gguf
+    )
+    if not gguf:
+        return loaded
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    with torch.device("meta"):
+        plain = type(loaded)(config)
+    plain.load_state_dict(loaded.state_dict(), assign=True)
+    plain.tie_weights()
+    plain.generation_config = loaded.generation_config
+    return plain

@@ -1,0 +1,171 @@
+"""What of a model is on this disk: where its usable weights are and what pins them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qrtui import paths
+from qrtui.models.model_info import ModelInfo
+
+# Written last into a folder that a fetch made; a folder without it was never finished.
+PROVENANCE = "qrtui-source.json"
+_CHUNK = 1 << 20
+
+
+def local_path(info: ModelInfo) -> Path | None:
+    """The folder that holds complete weights of the model, or None.
+
+    Looked for in this order: the folder the model names, our own cache, the hub's cache. Pickled weights do not
+    count as usable.
+    """
+    if info.source == "folder":
+        folder = Path(info.path)
+        return folder if is_complete(folder) else None
+    converted = converted_folder(info)
+    if converted is not None and _has_provenance(converted, info) and is_complete(converted):
+        return converted
+    return hub_snapshot(info.hub_id) if info.hub_id else None
+
+
+def revision(info: ModelInfo) -> str | None:
+    """What pins the weights that `local_path` finds: equal strings, equal weights. None where there are none.
+
+    A hub snapshot gives its commit, a GGUF file (also the embedded one) its sha256, a local folder a hash over
+    its configuration and the names, sizes and change times of its weight files.
+    """
+    folder = local_path(info)
+    if folder is None:
+        return None
+    if provenance := read_json(folder / PROVENANCE):
+        return str(provenance.get("revision"))
+    if info.source != "folder":
+        return folder.name
+    return _folder_hash(folder)
+
+
+def converted_folder(info: ModelInfo) -> Path | None:
+    """Where our cache keeps the model, there or not; None for a folder, or a GGUF file that is gone."""
+    if info.source == "gguf":
+        digest = file_sha256(Path(info.path))
+        return paths.cache("models", f"gguf-{digest[:16]}") if digest else None
+    if info.source == "folder":
+        return None
+    return paths.cache("models", info.name.replace("/", "--"))
+
+
+def hub_cache() -> Path:
+    """The hub's cache folder, from the same environment variables the hub's own library reads."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if named := os.environ.get(name):
+            return Path(os.path.expandvars(named)).expanduser()
+    home = os.environ.get("HF_HOME")
+    if home:
+        return Path(os.path.expandvars(home)).expanduser() / "hub"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+
+
+def hub_snapshot(hub_id: str) -> Path | None:
+    """The complete snapshot of a hub model: that of its main branch, else the newest; None where there is none."""
+    repository = hub_cache() / f"models--{hub_id.replace('/', '--')}"
+    snapshots = repository / "snapshots"
+    try:
+        main = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        main = ""
+    if main and is_complete(snapshots / main):
+        return snapshots / main
+    if not snapshots.is_dir():
+        return None
+    others = sorted(snapshots.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    return next((folder for folder in others if is_complete(folder)), None)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the folder holds a configuration and every safetensors file its index names."""
+    return (folder / "config.json").is_file() and bool(weight_files(folder))
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The folder's safetensors files, in name order; empty where one that the index names is absent."""
+    index = read_json(folder / "model.safetensors.index.json")
+    if index:
+        files = [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
+        return files if all(file.is_file() for file in files) else []
+    whole = folder / "model.safetensors"
+    return [whole] if whole.is_file() else []
+
+
+def has_pickled_weights(folder: Path) -> bool:
+    """Whether the folder's weights are pickles, which may run any code when they are read."""
+    return any(_pickles(folder))
+
+
+def uses_chat_template(info: ModelInfo) -> bool:
+    """Whether prompts to the model are dressed by its chat template: the catalog's word, else what its files say."""
+    if info.chat is not None:
+        return info.chat
+    folder = local_path(info)
+    if folder is None:
+        return False
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
+        return True
+    return bool(read_json(folder / "tokenizer_config.json").get("chat_template"))
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where it is absent or unreadable."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def file_sha256(file: Path) -> str | None:
+    """The file's sha256, remembered by its path, size and change time; None where there is no such file."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    key = hashlib.sha256(f"{file.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()
+    return _remembered_sha256(file, paths.cache("sha256", key[:32]))
+
+
+@functools.cache
+def _remembered_sha256(file: Path, note: Path) -> str:
+    try:
+        return note.read_text(encoding="ascii").strip()
+    except OSError:
+        digest = hashlib.sha256()
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(digest.hexdigest(), encoding="ascii")
+        return digest.hexdigest()
+
+
+def _has_provenance(folder: Path, info: ModelInfo) -> bool:
+    provenance = read_json(folder / PROVENANCE)
+    if info.registry is not None:
+        return provenance.get("revision") == f"sha256:{info.registry.sha256}"
+    return bool(provenance)
+
+
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in weight_files(folder):
+        stat = file.stat()
+        digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return f"folder:{digest.hexdigest()[:32]}"
+
+
+def _pickles(folder: Path) -> Iterator[Path]:
+    for pattern in ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt"):
+        yield from folder.glob(pattern)

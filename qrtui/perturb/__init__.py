@@ -1,0 +1,1 @@
+"""S2: perturbations of prompts (attacks) and of weights (noise)."""

@@ -1,0 +1,118 @@
+"""Presets: experiments in TOML files, by path or by the name of one that ships with the program."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from qrtui.errors import PresetError, nearest
+from qrtui.paths import shipped
+from qrtui.spec import Experiment, read_experiment, to_toml
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the program."""
+    return sorted(path.stem for path in shipped("presets").glob("*.toml"))
+
+
+def load_preset(preset: str, overrides: tuple[str, ...] = (), limit: int | None = None) -> Experiment:
+    """The experiment in a preset, given by a file's path or a shipped preset's name.
+
+    `overrides` are `a.b=c` with the value in TOML (a bare word is taken as a string), `limit` is `tasks.limit`.
+    Raises PresetError.
+    """
+    path = find_preset(preset)
+    table = _read(path)
+    for override in overrides:
+        _override(table, override)
+    if limit is not None:
+        table.setdefault("tasks", {})["limit"] = limit
+    table.setdefault("name", path.stem)
+    _anchor_paths(table, path.parent)
+    return read_experiment(table, path.name)
+
+
+def find_preset(preset: str) -> Path:
+    """The file of a preset. Raises PresetError where there is none."""
+    given = Path(preset).expanduser()
+    if given.suffix == ".toml" or os.sep in preset:
+        if not given.is_file():
+            raise PresetError(f"there is no preset file {preset}", f"check the path, or take one of {', '.join(preset_names())}")
+        return given
+    named = shipped("presets", f"{preset}.toml")
+    if not named.is_file():
+        names = preset_names()
+        suggestion = " ".join(filter(None, [nearest(preset, names), f"there are {', '.join(names)}, or give a .toml file"]))
+        raise PresetError(f"there is no preset {preset!r}", suggestion)
+    return named
+
+
+def save_preset(experiment: Experiment, path: Path) -> None:
+    """Write an experiment as a preset. Raises PresetError where the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_toml(experiment), encoding="utf-8")
+    except OSError as error:
+        raise PresetError(f"{path} cannot be written: {error.strerror}", "choose another folder") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{path.name} is not TOML: {error}", "mend that line") from None
+    except UnicodeDecodeError:
+        raise PresetError(f"{path.name} is not a text file", "a preset is TOML in UTF-8") from None
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}", "check the path and its permissions") from None
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise PresetError(f"--set {override}: not of the form a.b=c", "write for example --set tasks.limit=5")
+    *parents, last = key.strip().split(".")
+    place: Any = table
+    for part in parents:
+        place = _child(place, part, override)
+    if isinstance(place, list):
+        _child(place, last, override)
+        place[int(last)] = _value(text)
+    else:
+        place[last] = _value(text)
+
+
+def _child(place: Any, part: str, override: str) -> Any:
+    if isinstance(place, list):
+        if not part.isdecimal() or int(part) >= len(place):
+            raise PresetError(f"--set {override}: there is no entry {part!r}", f"entries are numbered 0 to {len(place) - 1}")
+        return place[int(part)]
+    child = place.setdefault(part, {})
+    if not isinstance(child, dict | list):
+        raise PresetError(f"--set {override}: {part!r} is a value, not a table", "check the key")
+    return child
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _anchor_paths(table: dict[str, Any], folder: Path) -> None:
+    """Let a preset name files beside itself, wherever the program is started."""
+
+    def anchored(name: Any) -> Any:
+        beside = folder / name if isinstance(name, str) else None
+        is_path = beside is not None and (name.endswith((".jsonl", ".gguf")) or name.startswith(("./", "../")))
+        return str(beside.resolve()) if is_path and beside and beside.exists() else name
+
+    tasks = table.get("tasks")
+    if isinstance(tasks, dict) and isinstance(tasks.get("datasets"), list):
+        tasks["datasets"] = [anchored(name) for name in tasks["datasets"]]
+    for model in table.get("models") or []:
+        if isinstance(model, dict):
+            model["id"] = anchored(model.get("id"))

@@ -1,0 +1,1 @@
+"""What was found: the database, the numbers made from it, and the reports."""

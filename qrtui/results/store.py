@@ -1,0 +1,310 @@
+"""The database: the one truth about what was generated and judged. One `Store` per thread."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from qrtui.errors import StoreError
+from qrtui.judge.verdict import JUDGE_VERSION, Verdict
+from qrtui.results.records import (
+    Case,
+    Completion,
+    ConditionRecord,
+    Outcome,
+    PlannedCondition,
+    RunRecord,
+    RunStatus,
+    digest,
+    storable,
+)
+from qrtui.results.schema import migrations
+
+_BUSY_SECONDS = 30
+_KEYS_PER_QUERY = 500
+
+_JUDGED = """
+    FROM results r
+    JOIN conditions c ON c.id = r.condition
+    LEFT JOIN completions g ON g.key = r.completion
+    LEFT JOIN verdicts v ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash AND v.judge_version = :judge
+"""
+
+
+class Store:
+    """Reads and writes one SQLite file (WAL); every write is committed before the call returns.
+
+    Raises StoreError for a file that cannot be opened, is no database, or was made by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            existed = path.exists()
+            self._db = Database(sqlite3.connect(path, timeout=_BUSY_SECONDS))
+            if not existed:
+                path.chmod(0o600)
+            self._db.enable_wal()
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._refuse_newer()
+            if migrations.pending(self._db):
+                migrations.apply(self._db)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the database {path} cannot be used: {error}", "give another file with --db or QRTUI_DB") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _refuse_newer(self) -> None:
+        known = {migration.name for migration in migrations._migrations}
+        newer = [applied.name for applied in migrations.applied(self._db) if applied.name not in known]
+        if newer:
+            raise StoreError(f"the database {self.path} was made by a newer qrtui", "update qrtui, or give another file with --db")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Database]:
+        try:
+            with self._db.atomic():
+                yield self._db
+        except sqlite3.Error as error:
+            raise StoreError(f"the database {self.path} cannot be written: {error}", "make room, or wait for the other program; then resume") from None
+
+    # What is known
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` whose completions are in the store."""
+        wanted, found = list(dict.fromkeys(keys)), set()
+        for at in range(0, len(wanted), _KEYS_PER_QUERY):
+            some = wanted[at : at + _KEYS_PER_QUERY]
+            marks = ",".join("?" * len(some))
+            found.update(row[0] for row in self._db.execute(f"SELECT key FROM completions WHERE key IN ({marks})", some))
+        return found
+
+    def solution(self, key: str) -> str | None:
+        """The program made of a completion, or None where there is no such completion."""
+        row = self._db.execute("SELECT solution FROM completions WHERE key = ?", [key]).fetchone()
+        return row[0] if row else None
+
+    def verdict(self, solution: str, task_hash: str) -> Verdict | None:
+        """This judge version's verdict of a solution, if it was given before."""
+        row = self._db.execute(
+            "SELECT base, plus, failing_input, expected, got, error, level, seconds FROM verdicts"
+            " WHERE solution_hash = ? AND task_hash = ? AND judge_version = ?",
+            [digest(solution), task_hash, JUDGE_VERSION],
+        ).fetchone()
+        names = ("base", "plus", "failing_input", "expected", "got", "error", "level", "seconds")
+        return Verdict(**dict(zip(names, row, strict=True))) if row else None
+
+    def generation_rate(self) -> float | None:
+        """Tokens a second over the latest completions, as a first guess for an estimate; None without any."""
+        row = self._db.execute(
+            "SELECT sum(tokens), sum(seconds) FROM (SELECT tokens, seconds FROM completions ORDER BY rowid DESC LIMIT 200)"
+        ).fetchone()
+        return row[0] / row[1] if row and row[0] and row[1] else None
+
+    # Writing
+
+    def add_completion(self, completion: Completion) -> str:
+        """Keep a completion; returns its key. One that is there already stays as it is."""
+        key = completion.determinants.key()
+        determinants = msgspec.to_builtins(completion.determinants)
+        prompt = determinants.pop("prompt")
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?)", [digest(prompt), _storable(prompt)])
+            db.execute(
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    key,
+                    json.dumps(determinants, sort_keys=True),
+                    digest(prompt),
+                    _storable(completion.text),
+                    _storable(completion.solution),
+                    digest(completion.solution),
+                    completion.finish,
+                    completion.tokens,
+                    completion.seconds,
+                    now(),
+                ],
+            )
+        return key
+
+    def add_verdict(self, solution: str, task_hash: str, verdict: Verdict) -> None:
+        """Keep a verdict; a later one of the same judge version does not replace it."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    digest(solution),
+                    task_hash,
+                    JUDGE_VERSION,
+                    verdict.base,
+                    verdict.plus,
+                    _storable(verdict.failing_input),
+                    _storable(verdict.expected),
+                    _storable(verdict.got),
+                    _storable(verdict.error),
+                    verdict.level,
+                    verdict.seconds,
+                    now(),
+                ],
+            )
+
+    def begin_run(
+        self, name: str, experiment: dict[str, Any], conditions: Sequence[PlannedCondition], environment: dict[str, Any]
+    ) -> int:
+        """Take up the last run of the same experiment that did not finish, or note a new one; returns its id.
+
+        The same experiment is one whose conditions need the very same completions of the same tasks.
+        """
+        fingerprint = digest(json.dumps(msgspec.to_builtins(conditions), sort_keys=True))
+        with self._writing() as db:
+            unfinished = db.execute(
+                "SELECT id FROM runs WHERE fingerprint = ? AND status <> 'finished' ORDER BY id DESC LIMIT 1", [fingerprint]
+            ).fetchone()
+            if unfinished:
+                db.execute(
+                    "UPDATE runs SET status = 'running', finished = NULL, environment = ? WHERE id = ?",
+                    [json.dumps(environment), unfinished[0]],
+                )
+                return int(unfinished[0])
+            run = db.execute(
+                "INSERT INTO runs (name, experiment, fingerprint, status, started, environment) VALUES (?, ?, ?, ?, ?, ?)",
+                [name, json.dumps(experiment), fingerprint, "running", now(), json.dumps(environment)],
+            ).lastrowid
+            assert run is not None
+            for position, condition in enumerate(conditions):
+                self._add_condition(db, run, position, condition)
+        return run
+
+    def _add_condition(self, db: Database, run: int, position: int, condition: PlannedCondition) -> None:
+        row = db.execute(
+            "INSERT INTO conditions (run, position, model, precision, is_baseline, dataset, perturbation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                run,
+                position,
+                condition.model,
+                condition.precision,
+                int(condition.is_baseline),
+                condition.dataset,
+                condition.perturbation,
+            ],
+        ).lastrowid
+        prompts = {digest(result.prompt): storable(result.prompt) for result in condition.results}
+        db.conn.executemany("INSERT OR IGNORE INTO prompts VALUES (?, ?)", prompts.items())
+        db.conn.executemany(
+            "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (row, at, result.task, result.sample, result.task_hash, digest(result.prompt), result.key)
+                for at, result in enumerate(condition.results)
+            ],
+        )
+
+    def set_condition_facts(self, condition: int, *, memory: int | None = None, weights_perturbed: float | None = None) -> None:
+        """Note what was measured while a condition ran: bytes of weights, share of weights that got noise."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE conditions SET memory = coalesce(?, memory), weights_perturbed = coalesce(?, weights_perturbed) WHERE id = ?",
+                [memory, weights_perturbed, condition],
+            )
+
+    def end_run(self, run: int, status: RunStatus) -> None:
+        """Note how a run ended."""
+        with self._writing() as db:
+            db.execute("UPDATE runs SET status = ?, finished = ? WHERE id = ?", [status, now(), run])
+
+    def delete_run(self, run: int) -> None:
+        """Forget a run. Completions and verdicts stay: other runs may need them, and a later one finds them again."""
+        with self._writing() as db:
+            db.execute("DELETE FROM runs WHERE id = ?", [run])
+
+    # Reading
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, the latest first."""
+        rows = self._dicts(
+            f"""SELECT runs.*, count(r.task) AS total, count(v.base) AS judged
+                FROM runs LEFT JOIN (SELECT c.run, r.task, r.completion, r.task_hash FROM results r JOIN conditions c ON c.id = r.condition) r
+                  ON r.run = runs.id
+                LEFT JOIN completions g ON g.key = r.completion
+                LEFT JOIN verdicts v ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash AND v.judge_version = '{JUDGE_VERSION}'
+                GROUP BY runs.id ORDER BY runs.id DESC"""
+        )
+        return [_run_record(row) for row in rows]
+
+    def run(self, which: str = "latest") -> RunRecord:
+        """A run by its number, its name (the latest of that name), or `latest`. Raises StoreError."""
+        runs = self.runs()
+        if not runs:
+            raise StoreError(f"there is no run in {self.path} yet", "start one with: qrtui demo")
+        found = [run for run in runs if which in ("latest", str(run.id), run.name)]
+        if not found:
+            raise StoreError(f"there is no run {which!r}", f"qrtui runs lists them; the latest is {runs[0].id}")
+        return found[0]
+
+    def conditions(self, run: int) -> list[ConditionRecord]:
+        """The conditions of a run in their planned order."""
+        rows = self._dicts(
+            "SELECT id, model, precision, is_baseline, dataset, perturbation, weights_perturbed, memory"
+            " FROM conditions WHERE run = ? ORDER BY position",
+            [run],
+        )
+        return [ConditionRecord(**{**row, "is_baseline": bool(row["is_baseline"])}) for row in rows]
+
+    def outcomes(self, run: int) -> list[Outcome]:
+        """Every result of a run, judged or not, ordered by condition and task."""
+        rows = self._dicts(
+            f"""SELECT r.condition, r.task, r.sample, v.base, v.plus, g.tokens, g.seconds {_JUDGED}
+                WHERE c.run = :run ORDER BY c.position, r.position, r.sample""",
+            {"run": run, "judge": JUDGE_VERSION},
+        )
+        return [Outcome(**row) for row in rows]
+
+    def cases(self, run: int, task: str) -> list[Case]:
+        """All that a run holds of one task, ordered by condition."""
+        conditions = {condition.id: condition for condition in self.conditions(run)}
+        rows = self._dicts(
+            f"""SELECT r.condition, r.task, r.sample, p.text AS prompt, g.text, g.solution, g.finish, g.tokens, g.seconds,
+                       v.base, v.plus, v.failing_input, v.expected, v.got, v.error, v.level
+                {_JUDGED} JOIN prompts p ON p.hash = r.prompt
+                WHERE c.run = :run AND r.task = :task ORDER BY c.position, r.sample""",
+            {"run": run, "task": task, "judge": JUDGE_VERSION},
+        )
+        return [Case(**{**row, "condition": conditions[row["condition"]]}) for row in rows]
+
+    def _dicts(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        cursor = self._db.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def now() -> str:
+    """The time as the store writes it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _storable(text: str | None) -> str | None:
+    return text if text is None else storable(text)
+
+
+def _run_record(row: dict[str, Any]) -> RunRecord:
+    del row["fingerprint"]
+    row["experiment"] = json.loads(row["experiment"])
+    row["environment"] = json.loads(row["environment"])
+    return RunRecord(**row)

@@ -1,0 +1,1 @@
+"""The benchmarks: what a task is, where each data set comes from."""
