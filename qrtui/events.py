@@ -74,7 +74,7 @@ class ConditionStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Decoding(Event):
-    """A sign of life between completions: tokens made so far in this run's generating, and the seconds spent on it."""
+    """A sign of life between completions: tokens made so far by this run, and the seconds spent on them."""
 
     tokens: int
     seconds: float
@@ -94,7 +94,7 @@ class Generated(Event):
 
 @dataclass(frozen=True, slots=True)
 class Judged(Event):
-    """A result of the run has its verdict, new or known; `judged` of `total` have one. Committed before it is emitted."""
+    """A result of the run has its verdict, new or known; `judged` of `total` have one. Committed before emitted."""
 
     condition: int
     task: str

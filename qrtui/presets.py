@@ -9,7 +9,8 @@ from typing import Any
 
 from qrtui.errors import PresetError, nearest
 from qrtui.paths import shipped
-from qrtui.spec import Experiment, read_experiment, to_toml
+from qrtui.perturb.attack import Attack
+from qrtui.spec import Experiment, read_attack, read_experiment, to_toml
 
 
 def preset_names() -> list[str]:
@@ -39,12 +40,17 @@ def find_preset(preset: str) -> Path:
     given = Path(preset).expanduser()
     if given.suffix == ".toml" or os.sep in preset:
         if not given.is_file():
-            raise PresetError(f"there is no preset file {preset}", f"check the path, or take one of {', '.join(preset_names())}")
+            raise PresetError(
+                f"there is no preset file {preset}",
+                f"check the path, or take one of {', '.join(preset_names())}",
+            )
         return given
     named = shipped("presets", f"{preset}.toml")
     if not named.is_file():
         names = preset_names()
-        suggestion = " ".join(filter(None, [nearest(preset, names), f"there are {', '.join(names)}, or give a .toml file"]))
+        suggestion = " ".join(
+            filter(None, [nearest(preset, names), f"there are {', '.join(names)}, or give a .toml file"])
+        )
         raise PresetError(f"there is no preset {preset!r}", suggestion)
     return named
 
@@ -87,7 +93,9 @@ def _override(table: dict[str, Any], override: str) -> None:
 def _child(place: Any, part: str, override: str) -> Any:
     if isinstance(place, list):
         if not part.isdecimal() or int(part) >= len(place):
-            raise PresetError(f"--set {override}: there is no entry {part!r}", f"entries are numbered 0 to {len(place) - 1}")
+            raise PresetError(
+                f"--set {override}: there is no entry {part!r}", f"entries are numbered 0 to {len(place) - 1}"
+            )
         return place[int(part)]
     child = place.setdefault(part, {})
     if not isinstance(child, dict | list):
@@ -116,3 +124,11 @@ def _anchor_paths(table: dict[str, Any], folder: Path) -> None:
     for model in table.get("models") or []:
         if isinstance(model, dict):
             model["id"] = anchored(model.get("id"))
+
+
+def attack_of(kind: str, parameters: tuple[str, ...] = ()) -> Attack:
+    """An attack by its kind and `name=value` parameters, as a command line gives them. Raises PresetError."""
+    entry: dict[str, Any] = {"kind": kind}
+    for parameter in parameters:
+        _override(entry, parameter)
+    return read_attack(entry, "attack", "--kind" if not parameters else "--set")

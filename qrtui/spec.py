@@ -22,7 +22,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A table of a preset."""
 
 
-class ModelChoice(_Table, frozen=True):
+class ModelChoice(_Table, frozen=True, kw_only=True):
     """A model to measure: a catalog name, a hub id, a folder, or a `.gguf` file.
 
     `trust_remote_code` lets the model's own Python code run in this process; without it such a model is refused.
@@ -32,7 +32,7 @@ class ModelChoice(_Table, frozen=True):
     trust_remote_code: bool = False
 
 
-class Precisions(_Table, frozen=True):
+class Precisions(_Table, frozen=True, kw_only=True):
     """The baseline precision ("original" in the paper) and those compared with it."""
 
     baseline: str = "fp32"
@@ -44,7 +44,7 @@ class Precisions(_Table, frozen=True):
         return (self.baseline, *self.quantized)
 
 
-class TaskSelection(_Table, frozen=True):
+class TaskSelection(_Table, frozen=True, kw_only=True):
     """Which tasks: whole data sets (names or `.jsonl` files), or single tasks by id.
 
     `limit` keeps the first so many of each data set. Where both are given, `tasks` picks within `datasets`.
@@ -55,7 +55,7 @@ class TaskSelection(_Table, frozen=True):
     limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
-class NoiseGrid(_Table, frozen=True):
+class NoiseGrid(_Table, frozen=True, kw_only=True):
     """Every combination of kinds, levels and protocols of noise on the weights."""
 
     kinds: tuple[NoiseKind, ...] = ()
@@ -79,7 +79,7 @@ class Perturbation(msgspec.Struct, frozen=True):
 CLEAN = Perturbation()
 
 
-class Experiment(_Table, frozen=True):
+class Experiment(_Table, frozen=True, kw_only=True):
     """All that a person decides before a run. `seed` fixes every random choice; `device` is auto, cpu, cuda or cuda:N."""
 
     name: str
@@ -110,7 +110,9 @@ def read_experiment(table: dict[str, Any], source: str) -> Experiment:
     Raises PresetError with one line: the source, the key, what is wrong, what is allowed, and the nearest known name.
     """
     table = dict(table)
-    attacks = tuple(_attack(entry, f"attacks[{at}]", source) for at, entry in enumerate(_tables(table, "attacks", source)))
+    attacks = tuple(
+        read_attack(entry, f"attacks[{at}]", source) for at, entry in enumerate(_tables(table, "attacks", source))
+    )
     table.pop("attacks", None)
     _refuse_unknown_keys(table, Experiment, "", source)
     try:
@@ -148,7 +150,8 @@ def _tables(table: dict[str, Any], key: str, source: str) -> list[dict[str, Any]
     return entries
 
 
-def _attack(entry: dict[str, Any], key: str, source: str) -> Attack:
+def read_attack(entry: dict[str, Any], key: str, source: str) -> Attack:
+    """The attack that a preset's table says; `key` and `source` say in errors where it stands. Raises PresetError."""
     kind = entry.get("kind")
     if kind not in ATTACKS:
         raise PresetError(f"{source}: {key}.kind: there is no attack {kind!r}", _choices(str(kind), ATTACKS))
@@ -207,7 +210,11 @@ def _check(experiment: Experiment, source: str) -> None:
             if name not in PRECISIONS:
                 refuse(f"precisions.{key}", f"there is no precision {name!r}", _choices(name, dict(PRECISIONS)))
     if not precisions.quantized:
-        refuse("precisions.quantized", "nothing to compare with the baseline", f"pick from {', '.join(PRECISIONS)}")
+        refuse(
+            "precisions.quantized",
+            "nothing to compare with the baseline",
+            f"pick from {', '.join(PRECISIONS)}",
+        )
     if not tasks.datasets and not tasks.tasks:
         refuse("tasks", "no task is picked", 'write datasets = ["demo"] or tasks = ["HumanEval/53"]')
     if bool(noise.kinds) != bool(noise.levels):

@@ -24,7 +24,7 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     ("frozenset", frozenset),
     ("deque", deque),
 )
-_BUILDERS: dict[str, Callable[[Iterable[Any]], Any]] = {name: kind for name, kind in _CONTAINERS}
+_BUILDERS: dict[str, Callable[[Iterable[Any]], Any]] = dict(_CONTAINERS)
 
 
 class TooLargeError(Exception):
@@ -49,10 +49,13 @@ def encode(value: Any) -> Any:
     return _Encoder().encode(value, 0)
 
 
+_CARRIED = frozenset({str, float, bool, int, type(None)})
+
+
 def decode(data: Any) -> Any:
     """The value `encode` wrote. Raises ValueError or TypeError for anything it cannot have written."""
     if isinstance(data, list):
-        return [decode(item) for item in data]
+        return list(data) if set(map(type, data)) <= _CARRIED else [decode(item) for item in data]
     if not isinstance(data, dict):
         return data
     if len(data) != 1:
@@ -80,6 +83,8 @@ class _Encoder:
         if kind is int:
             return value if value.bit_length() <= _JSON_INT_BITS else {"int": hex(value)}
         if kind is list:
+            if _is_flat(value):
+                return value
             return [self.encode(item, depth + 1) for item in value]
         if kind.__module__ == "numpy":
             return self.encode_numpy(value, depth)
@@ -115,6 +120,17 @@ class _Encoder:
         return {"numpy": [dtype.str, list(value.shape), self.encode(value.ravel().tolist(), depth + 1)]}
 
 
+_PLAIN = frozenset({str, float, bool, type(None)})
+
+
+def _is_flat(items: list[Any]) -> bool:
+    """Whether JSON can carry the list as it is: all parts plain, of few kinds."""
+    kinds = set(map(type, items))
+    if kinds <= _PLAIN:
+        return True
+    return kinds == {int} and max(max(items), -min(items)).bit_length() <= _JSON_INT_BITS
+
+
 def _decode_numpy(content: Any) -> Any:
     dtype, shape, items = content
     if not isinstance(dtype, str) or dtype.lstrip("<>|=")[:1] not in _SCALAR_KINDS + "U":
@@ -123,7 +139,9 @@ def _decode_numpy(content: Any) -> Any:
         raise ValueError("an array of another shape")
     import numpy as np
 
-    array = np.array(decode(items), dtype=np.dtype(dtype)).reshape(shape)
+    # A width out of the sandbox could ask for any amount of memory: strings find their own.
+    kind = np.dtype(str) if "U" in dtype else np.dtype(dtype)
+    array = np.array(decode(items), dtype=kind).reshape(shape)
     return array if shape else array[()]
 
 

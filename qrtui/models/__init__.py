@@ -1,1 +1,1 @@
-"""S1, quantization: which models there are, where their weights come from, and how each precision loads them."""
+"""S1, quantization: which models there are, where weights come from, how each precision loads them."""

@@ -84,7 +84,8 @@ def _folder(path: Path) -> ModelInfo:
     if not is_complete(path):
         if has_pickled_weights(path):
             raise ModelError(
-                f"{path} holds pickled weights, which may run any code", "save it as safetensors and name that"
+                f"{path} holds pickled weights, which may run any code",
+                "save it as safetensors and name that",
             )
         raise ModelError(f"{path} lacks weight files", "copy all of its *.safetensors files there")
     return ModelInfo(name=path.resolve().name, source="folder", path=str(path.resolve()), bytes=0)

@@ -24,7 +24,7 @@ _PROGRESS = re.compile(r"^Progress (?P<done>\d+) of (?P<total>\d+)(?: (?P<file>.
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
-class Stopped(ModelError):
+class StoppedError(ModelError):
     """The person asked to stop; nothing half-written is left."""
 
     title = "Stopped"
@@ -42,7 +42,7 @@ class ChildResult(msgspec.Struct, frozen=True):
 
 
 def python_module(module: str, arguments: Sequence[str]) -> list[str]:
-    """The command that calls `main` of one of our modules in a fresh interpreter, installed or from a checkout."""
+    """The command that calls `main` of one of our modules in a fresh interpreter, from a checkout too."""
     call = f"import sys; sys.path.append({str(_PACKAGE_PARENT)!r}); from {module} import main; sys.exit(main())"
     return [sys.executable, "-P", "-c", call, *arguments]
 
@@ -61,7 +61,7 @@ def run_child(
 ) -> ChildResult:
     """Run `command` to its end, calling `progress(done, total, file)` for each progress line.
 
-    `total` is None while it is not known. Raises Stopped, after the child has ended, when `stop` is set.
+    `total` is None while it is not known. Raises StoppedError, after the child has ended, when `stop` is set.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         process = subprocess.Popen(
@@ -88,7 +88,7 @@ def run_child(
             finished.set()
             watcher.join()
         if stop is not None and stop.is_set():
-            raise Stopped
+            raise StoppedError
         return ChildResult(status, lines, _tail(complaints))
 
 
@@ -104,9 +104,7 @@ def _read(process: subprocess.Popen[str], progress: Callable[[int, int | None, s
     return lines
 
 
-def _end_when_stopped(
-    process: subprocess.Popen[str], stop: threading.Event | None, finished: threading.Event
-) -> None:
+def _end_when_stopped(process: subprocess.Popen[str], stop: threading.Event | None, finished: threading.Event) -> None:
     while stop is not None and not finished.wait(0.1):
         if stop.is_set():
             process.terminate()

@@ -1,7 +1,7 @@
-"""Turns a GGUF file or pickled weights into a plain folder of safetensors (runs in a child process of its own).
+"""Turns a GGUF file or pickled weights into a plain folder of safetensors; runs in a child process.
 
-A model loaded from GGUF can neither be saved nor quantized again as it is, so its dequantized float32 weights go
-into a fresh model of the same configuration, which is saved. Imports torch and transformers inside functions only.
+A model loaded from GGUF can neither be saved nor quantized again as it is, so its dequantized float32 weights
+go into a fresh model of the same configuration, which is saved.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ _STEPS = 4
 
 
 def main() -> int:
-    """Convert argv[1], a .gguf file or a folder with pickled weights, into the new folder argv[2]."""
-    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    """Convert argv[1] into argv[2] and return the exit status."""
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    return 0
+
+
+def convert(source: Path, target: Path) -> None:
+    """Save the model in `source`, a GGUF file or a folder with pickled weights, in the new folder `target`.
+
+    Prints a progress line after each step.
+    """
     report(0, _STEPS, source.name)
     from transformers import AutoTokenizer
 
@@ -33,11 +41,10 @@ def main() -> int:
     report(3, _STEPS, source.name)
     tokenizer.save_pretrained(target)
     report(_STEPS, _STEPS, source.name)
-    return 0
 
 
 def plain_model(folder: Path, gguf: dict[str, str]) -> Any:
-    """The model in `folder` without any trace of the format it was stored in, its weights as stored (GGUF: float32).
+    """The model in `folder` without a trace of the format it was stored in; weights from GGUF are float32.
 
     Pickled weights are read by torch's restricted unpickler, which builds tensors and runs no code.
     """

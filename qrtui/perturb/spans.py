@@ -2,8 +2,8 @@
 
 Benchmarks write prompts in two shapes: a signature with a docstring (HumanEval) and a bare docstring of one sentence
 and one assert (MBPP). In both, prose is mixed with code. What is *not* prose: everything outside the docstring of the
-function to write; doctest examples, asserts, example blocks and arrows; parameter tables; and, inside a sentence, quoted
-strings, numbers, identifiers that occur in the code, and anything that looks like code.
+function to write; doctest examples, asserts, example blocks and arrows; parameter tables; and, inside a sentence,
+quoted strings, numbers, identifiers that occur in the code, and anything that looks like code.
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ _CALLED = re.compile(r"[^\W\d]\w*(?=\()|\b\w+_\w+\b")
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _TRIPLE_QUOTED = re.compile(r'("""|\'\'\')(.*?)(\1|\Z)', re.DOTALL)
 
-_EXAMPLE_HEADER = re.compile(r"^(for\s+)?(some\s+)?(examples?|e\.g\.?|test\s+cases?)\b([\w\s#]*[:.]*$|\s*,)", re.IGNORECASE)
+_EXAMPLE_HEADER = re.compile(
+    r"^(for\s+)?(some\s+)?(examples?|e\.g\.?|test\s+cases?)\b([\w\s#]*[:.]*$|\s*,)", re.IGNORECASE
+)
 _EXAMPLE_LINE = re.compile(r"==|=>|->|➞|→|⇒|^>>>|^\.\.\.|^#|\||^assert\b|^\w+\(.*\)\s*(=|:|is\b|returns?\b|should\b)")
 _EXAMPLE_PART = re.compile(r"^(input|output|explanation|returns?|result)\b\s*\d*\s*[:=]", re.IGNORECASE)
-_PARAMETER = re.compile(r"^([:@]\w+|(args|arguments|parameters|params|returns?|raises|yields?|notes?)\s*:\s*$)", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"^([:@]\w+|(args|arguments|parameters|params|returns?|raises|yields?|notes?)\s*:\s*$)", re.IGNORECASE
+)
 _PARAMETER_ROW = re.compile(r"^(?!notes?\b)(?!hint\b)[-*]?\s*`?\w+`?\s*(\([^)]*\))?\s*:\s", re.IGNORECASE)
 
 _QUOTED = re.compile(r"'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|‘[^’\n]*’")
@@ -140,7 +144,7 @@ def _reads_as_prose(text: str) -> bool:
         return False
     tokens = _TOKEN.findall(text)
     words = sum(bool(_PLAIN_WORD.match(token)) for token in tokens)
-    return words >= 2 and words * 2 > len(tokens) or (words == len(tokens) and text[-1:] in ".!?")
+    return (words >= 2 and words * 2 > len(tokens)) or (words == len(tokens) and text[-1:] in ".!?")
 
 
 def _words(prompt: str, line: Span, identifiers: frozenset[str]) -> Iterator[Span]:
@@ -164,6 +168,6 @@ def _words(prompt: str, line: Span, identifiers: frozenset[str]) -> Iterator[Spa
 def _is_plain(token: str, identifiers: frozenset[str]) -> bool:
     if not _PLAIN_WORD.match(token):
         return False
-    word = token.strip("()\"“”‘’.,;:!?")
+    word = token.strip('()"“”‘’.,;:!?')
     inner_capitals = any(letter.isupper() for letter in word[1:])
     return word not in identifiers and word not in _CONSTANTS and not inner_capitals

@@ -1,4 +1,4 @@
-"""Noise on the weights of a loaded model, added in place and taken back bit for bit. Imports torch: import it lazily."""
+"""Noise on the weights of a loaded model, added in place, taken back bit for bit. Imports torch: import it lazily."""
 
 from __future__ import annotations
 

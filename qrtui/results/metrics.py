@@ -25,7 +25,8 @@ class RelativeRobustness(NamedTuple):
 def pass_at_k(n: int, correct: int, k: int) -> float:
     """The unbiased estimate of the chance that one of `k` samples passes, from `correct` of `n` that did.
 
-    Chen et al. 2021, Section 2.1: 1 - C(n - correct, k) / C(n, k). Raises ValueError unless 0 <= correct <= n, 1 <= k <= n.
+    Chen et al. 2021, Section 2.1: 1 - C(n - correct, k) / C(n, k). Raises ValueError unless 0 <= correct <= n and
+    1 <= k <= n.
 
     >>> pass_at_k(10, 3, 1)
     0.3

@@ -60,7 +60,9 @@ class Store:
             if migrations.pending(self._db):
                 migrations.apply(self._db)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"the database {path} cannot be used: {error}", "give another file with --db or QRTUI_DB") from None
+            raise StoreError(
+                f"the database {path} cannot be used: {error}", "give another file with --db or QRTUI_DB"
+            ) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -76,7 +78,10 @@ class Store:
         known = {migration.name for migration in migrations._migrations}
         newer = [applied.name for applied in migrations.applied(self._db) if applied.name not in known]
         if newer:
-            raise StoreError(f"the database {self.path} was made by a newer qrtui", "update qrtui, or give another file with --db")
+            raise StoreError(
+                f"the database {self.path} was made by a newer qrtui",
+                "update qrtui, or give another file with --db",
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[Database]:
@@ -84,17 +89,23 @@ class Store:
             with self._db.atomic():
                 yield self._db
         except sqlite3.Error as error:
-            raise StoreError(f"the database {self.path} cannot be written: {error}", "make room, or wait for the other program; then resume") from None
+            raise StoreError(
+                f"the database {self.path} cannot be written: {error}",
+                "make room, or wait for the other program; then resume",
+            ) from None
 
     # What is known
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` whose completions are in the store."""
-        wanted, found = list(dict.fromkeys(keys)), set()
+        wanted = list(dict.fromkeys(keys))
+        found: set[str] = set()
         for at in range(0, len(wanted), _KEYS_PER_QUERY):
             some = wanted[at : at + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            found.update(row[0] for row in self._db.execute(f"SELECT key FROM completions WHERE key IN ({marks})", some))
+            found.update(
+                row[0] for row in self._db.execute(f"SELECT key FROM completions WHERE key IN ({marks})", some)
+            )
         return found
 
     def solution(self, key: str) -> str | None:
@@ -112,12 +123,14 @@ class Store:
         names = ("base", "plus", "failing_input", "expected", "got", "error", "level", "seconds")
         return Verdict(**dict(zip(names, row, strict=True))) if row else None
 
-    def generation_rate(self) -> float | None:
-        """Tokens a second over the latest completions, as a first guess for an estimate; None without any."""
+    def seconds_per_completion(self, revision: str, precision: str) -> float | None:
+        """The mean cost of this model's latest completions in this precision; None without any."""
         row = self._db.execute(
-            "SELECT sum(tokens), sum(seconds) FROM (SELECT tokens, seconds FROM completions ORDER BY rowid DESC LIMIT 200)"
+            "SELECT avg(seconds) FROM (SELECT seconds FROM completions WHERE determinants ->> 'revision' = ?"
+            " AND determinants ->> 'precision' = ? ORDER BY rowid DESC LIMIT 200)",
+            [revision, precision],
         ).fetchone()
-        return row[0] / row[1] if row and row[0] and row[1] else None
+        return row[0] if row else None
 
     # Writing
 
@@ -167,7 +180,11 @@ class Store:
             )
 
     def begin_run(
-        self, name: str, experiment: dict[str, Any], conditions: Sequence[PlannedCondition], environment: dict[str, Any]
+        self,
+        name: str,
+        experiment: dict[str, Any],
+        conditions: Sequence[PlannedCondition],
+        environment: dict[str, Any],
     ) -> int:
         """Take up the last run of the same experiment that did not finish, or note a new one; returns its id.
 
@@ -176,7 +193,8 @@ class Store:
         fingerprint = digest(json.dumps(msgspec.to_builtins(conditions), sort_keys=True))
         with self._writing() as db:
             unfinished = db.execute(
-                "SELECT id FROM runs WHERE fingerprint = ? AND status <> 'finished' ORDER BY id DESC LIMIT 1", [fingerprint]
+                "SELECT id FROM runs WHERE fingerprint = ? AND status <> 'finished' ORDER BY id DESC LIMIT 1",
+                [fingerprint],
             ).fetchone()
             if unfinished:
                 db.execute(
@@ -185,7 +203,8 @@ class Store:
                 )
                 return int(unfinished[0])
             run = db.execute(
-                "INSERT INTO runs (name, experiment, fingerprint, status, started, environment) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (name, experiment, fingerprint, status, started, environment)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 [name, json.dumps(experiment), fingerprint, "running", now(), json.dumps(environment)],
             ).lastrowid
             assert run is not None
@@ -195,7 +214,8 @@ class Store:
 
     def _add_condition(self, db: Database, run: int, position: int, condition: PlannedCondition) -> None:
         row = db.execute(
-            "INSERT INTO conditions (run, position, model, precision, is_baseline, dataset, perturbation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO conditions (run, position, model, precision, is_baseline, dataset, perturbation)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 run,
                 position,
@@ -216,11 +236,14 @@ class Store:
             ],
         )
 
-    def set_condition_facts(self, condition: int, *, memory: int | None = None, weights_perturbed: float | None = None) -> None:
+    def set_condition_facts(
+        self, condition: int, *, memory: int | None = None, weights_perturbed: float | None = None
+    ) -> None:
         """Note what was measured while a condition ran: bytes of weights, share of weights that got noise."""
         with self._writing() as db:
             db.execute(
-                "UPDATE conditions SET memory = coalesce(?, memory), weights_perturbed = coalesce(?, weights_perturbed) WHERE id = ?",
+                "UPDATE conditions SET memory = coalesce(?, memory),"
+                " weights_perturbed = coalesce(?, weights_perturbed) WHERE id = ?",
                 [memory, weights_perturbed, condition],
             )
 
@@ -239,12 +262,11 @@ class Store:
     def runs(self) -> list[RunRecord]:
         """Every run, the latest first."""
         rows = self._dicts(
-            f"""SELECT runs.*, count(r.task) AS total, count(v.base) AS judged
-                FROM runs LEFT JOIN (SELECT c.run, r.task, r.completion, r.task_hash FROM results r JOIN conditions c ON c.id = r.condition) r
-                  ON r.run = runs.id
-                LEFT JOIN completions g ON g.key = r.completion
-                LEFT JOIN verdicts v ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash AND v.judge_version = '{JUDGE_VERSION}'
-                GROUP BY runs.id ORDER BY runs.id DESC"""
+            f"""SELECT runs.*, coalesce(j.total, 0) AS total, coalesce(j.judged, 0) AS judged
+                FROM runs LEFT JOIN (SELECT c.run, count(*) AS total, count(v.base) AS judged {_JUDGED} GROUP BY c.run) j
+                  ON j.run = runs.id
+                ORDER BY runs.id DESC""",
+            {"judge": JUDGE_VERSION},
         )
         return [_run_record(row) for row in rows]
 
@@ -280,8 +302,8 @@ class Store:
         """All that a run holds of one task, ordered by condition."""
         conditions = {condition.id: condition for condition in self.conditions(run)}
         rows = self._dicts(
-            f"""SELECT r.condition, r.task, r.sample, p.text AS prompt, g.text, g.solution, g.finish, g.tokens, g.seconds,
-                       v.base, v.plus, v.failing_input, v.expected, v.got, v.error, v.level
+            f"""SELECT r.condition, r.task, r.sample, p.text AS prompt,
+                       g.text, g.solution, g.finish, g.tokens, g.seconds, v.base, v.plus, v.failing_input, v.expected, v.got, v.error, v.level
                 {_JUDGED} JOIN prompts p ON p.hash = r.prompt
                 WHERE c.run = :run AND r.task = :task ORDER BY c.position, r.sample""",
             {"run": run, "task": task, "judge": JUDGE_VERSION},

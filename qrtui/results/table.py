@@ -59,7 +59,9 @@ class Cells:
 
     def __init__(self, conditions: Sequence[ConditionRecord], outcomes: Mapping[int, Sequence[Outcome]]) -> None:
         self._scores = {
-            (c.model, c.dataset, c.precision, c.perturbation): task_scores(outcomes[c.id], plus=scored_by_plus(c.dataset))
+            (c.model, c.dataset, c.precision, c.perturbation): task_scores(
+                outcomes[c.id], plus=scored_by_plus(c.dataset)
+            )
             for c in conditions
         }
         self._baseline = {(c.model, c.dataset): c.precision for c in conditions if c.is_baseline}
@@ -74,7 +76,9 @@ class Cells:
 
     def original(self, condition: ConditionRecord) -> Scores:
         """The baseline's scores under the same perturbation."""
-        return self._cell(condition, self._baseline.get((condition.model, condition.dataset), ""), condition.perturbation)
+        return self._cell(
+            condition, self._baseline.get((condition.model, condition.dataset), ""), condition.perturbation
+        )
 
     def original_clean(self, condition: ConditionRecord) -> Scores:
         """The baseline's scores without perturbation."""
@@ -137,7 +141,12 @@ def _drops(own: Scores, clean: Scores) -> tuple[Fraction | None, Fraction | None
 def _robustness(condition: ConditionRecord, cells: Cells) -> tuple[float | None, MoreRobust | None]:
     if condition.is_baseline or condition.perturbation == "clean":
         return None, None
-    four = (cells.original_clean(condition), cells.original(condition), cells.clean(condition), cells.own(condition))
+    four = (
+        cells.original_clean(condition),
+        cells.original(condition),
+        cells.clean(condition),
+        cells.own(condition),
+    )
     common = [task for task in four[0] if all(task in scores for scores in four[1:])]
     if not common:
         return None, None

@@ -88,7 +88,10 @@ def _parse(line: str, place: str, dataset: str) -> Task:
 def _task(fields: dict[str, Any], place: str, dataset: str) -> Task:
     for key in ("task_id", "prompt", "entry_point", "canonical_solution"):
         if not isinstance(fields.get(key), str):
-            raise TaskError(f"{place}: no {key!r}", "see EvalPlus' format: task_id prompt entry_point canonical_solution base_input plus_input")
+            raise TaskError(
+                f"{place}: no {key!r}",
+                "see EvalPlus' format: task_id prompt entry_point canonical_solution base_input plus_input",
+            )
     for key in ("base_input", "plus_input"):
         inputs = fields.get(key) or []
         if not isinstance(inputs, list | tuple) or not all(isinstance(call, list | tuple) for call in inputs):

@@ -12,7 +12,7 @@ from qrtui.perturb.attack import Attack, Edit
 from qrtui.perturb.spans import Span
 
 
-class CharacterAttack(Attack, tag="char"):
+class CharacterAttack(Attack, frozen=True, kw_only=True, tag="char"):
     """Upper-cases up to `max_changes` letters (paper, Section S2, character level).
 
     Every letter that upper-casing would change passes a coin of `probability`; as many letters as came up heads, but

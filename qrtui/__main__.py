@@ -1,0 +1,5 @@
+"""`python -m qrtui`."""
+
+from qrtui.cli import main
+
+main()

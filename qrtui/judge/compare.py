@@ -1,0 +1,99 @@
+"""When an answer counts as right: EvalPlus' rules (evalplus 0.3.1, `evalplus.eval.unsafe_execute`).
+
+Exact equality first. Floats, and flat sequences of floats, may differ by the task's `atol`, or by 1e-6 where
+it has none; the types must then be the same. Some tasks have rules of their own. Two of EvalPlus' faults are
+not followed: its tolerance sticks for all inputs after the first float, and it counts no answer to
+HumanEval/32 as right. Unlike there, the arguments seen by a rule are never those that the solution may have
+changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+FLOAT_ATOL = 1e-6
+RTOL = 1e-7
+
+
+def matches(task_id: str, entry_point: str, atol: float, arguments: list[Any], expected: Any, got: Any) -> bool:
+    """Whether `got` is a right answer to `entry_point(*arguments)`; False where they cannot be compared."""
+    rule = _rule(task_id, entry_point)
+    try:
+        verdict = rule(arguments, expected, got, atol) if rule else None
+        return _equal(expected, got, atol) if verdict is None else bool(verdict)
+    except Exception:  # noqa: BLE001 - values of any two types meet here, and most pairs cannot be compared
+        return False
+
+
+def expected_of(task_id: str, entry_point: str, value: Any) -> Any:
+    """What to keep of the reference's answer: for some MBPP tasks only whether there is one."""
+    if task_id.startswith("Mbpp/") and entry_point in _oracles().MBPP_OUTPUT_NOT_NONE_TASKS:
+        return value is not None
+    return value
+
+
+def _equal(expected: Any, got: Any, atol: float) -> bool:
+    # The truth of two arrays' `==` is no truth: ValueError, and so not a match, as in EvalPlus.
+    if bool(got == expected):
+        return True
+    tolerance = atol or (FLOAT_ATOL if _is_floats(expected) else 0.0)
+    if not tolerance or type(got) is not type(expected):
+        return False
+    if isinstance(expected, list | tuple) and len(got) != len(expected):
+        return False
+    import numpy as np
+
+    return bool(np.allclose(got, expected, rtol=RTOL, atol=tolerance))
+
+
+def _is_floats(value: Any) -> bool:
+    if isinstance(value, float):
+        return True
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(item, float) for item in value)
+    return str(getattr(value, "dtype", "")) in ("float64", "float32")
+
+
+_Rule = Callable[[list[Any], Any, Any, float], bool | None]
+"""(arguments, expected, got, atol) -> the verdict, or None to go on with the common rule."""
+
+
+@cache
+def _rule(task_id: str, entry_point: str) -> _Rule | None:
+    if task_id == "HumanEval/32":
+        oracles = _oracles()
+        return lambda arguments, expected, got, atol: abs(oracles._poly(*arguments, got)) <= atol
+    return _mbpp_rule(entry_point) if task_id.startswith("Mbpp/") else None
+
+
+def _mbpp_rule(entry_point: str) -> _Rule | None:
+    oracles = _oracles()
+    if entry_point in oracles.MBPP_OUTPUT_SET_EQ_TASKS:
+        return lambda arguments, expected, got, atol: set(got) == set(expected)
+    if entry_point in oracles.MBPP_OUTPUT_NOT_NONE_TASKS:
+        return lambda arguments, expected, got, atol: _is_there(expected, got)
+    accepted: dict[str, _Rule] = {
+        "are_equivalent": lambda arguments, expected, got, atol: True,
+        "sum_div": lambda arguments, expected, got, atol: True if got == 0 else None,
+        "surface_Area": lambda arguments, expected, got, atol: (
+            got == expected or abs(got - oracles._surface_Area(*arguments)) <= atol or None
+        ),
+        "digit_distance_nums": lambda arguments, expected, got, atol: (
+            got == oracles._digit_distance_nums(*arguments) or None
+        ),
+    }
+    return accepted.get(entry_point)
+
+
+def _is_there(expected: bool, got: Any) -> bool:
+    return got == expected if isinstance(got, bool) else expected == (got is not None)
+
+
+@cache
+def _oracles() -> Any:
+    """EvalPlus' own oracle functions. Imported late: with what it imports, evalplus takes 0.3 s."""
+    from evalplus.eval import _special_oracle
+
+    return _special_oracle

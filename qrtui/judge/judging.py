@@ -1,0 +1,172 @@
+"""The trusted side of one check: hold the expected values, read the child's answers, give the verdict."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from qrtui.judge import compare
+from qrtui.judge.answers import (
+    LOAD_SECONDS,
+    NOTHING,
+    Digest,
+    Outcome,
+    calls_as_json,
+    error_of,
+    solution_job,
+    status_of,
+    value_of,
+)
+from qrtui.judge.launch import ANSWER_LIMIT, Limits, SessionEnded, Zygote
+from qrtui.judge.relay import CHECK_SECONDS, CheckRelay
+from qrtui.judge.session import STARVATION
+from qrtui.judge.source import call_source, source
+from qrtui.judge.verdict import Status, Verdict
+from qrtui.tasks.task import Task
+
+LEAST_SECONDS = 1.0
+REFERENCE_FACTOR = 4.0
+SHORTEST_TOTAL, LONGEST_TOTAL, TOTAL_SLACK = 10.0, 60.0, 5.0
+REFERENCE_SECONDS = 60.0
+REFERENCE_ANSWERS = 1 << 30
+_GRACE = 1.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a task's reference solution answers, per input, and the seconds each call took it.
+
+    Large values are kept as a Digest. For a task with its own check there are no values, and the one number
+    of seconds is the slowest call's.
+    """
+
+    values: list[Any]
+    seconds: list[float]
+
+    @property
+    def limits(self) -> list[float]:
+        """Seconds a solution may take per call: four times the reference, at least one."""
+        return [max(LEAST_SECONDS, REFERENCE_FACTOR * taken) for taken in self.seconds]
+
+
+@dataclass
+class Prepared:
+    """A task with what is derived from it once: its inputs in order, the calls as the child reads them."""
+
+    task: Task
+    truth: Truth
+    arguments: list[list[Any]] = field(init=False)
+    calls: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arguments = [list(one) for one in [*self.task.base_input, *self.task.plus_input]]
+        self.calls = b"[]" if self.task.test else calls_as_json(self.arguments, self.truth.limits)
+
+    @property
+    def total(self) -> float:
+        """Seconds for the whole check."""
+        return min(LONGEST_TOTAL, max(SHORTEST_TOTAL, sum(self.truth.limits))) + TOTAL_SLACK
+
+
+def verdict_of(zygote: Zygote, prepared: Prepared, solution: str) -> Verdict:
+    """Judge `solution` in a fresh child of `zygote`. Raises LaunchError if the zygote has died."""
+    started = time.perf_counter()
+    task = prepared.task
+    outcome = Outcome("crashed")
+    try:
+        if task.test:
+            limits = Limits(CHECK_SECONDS + TOTAL_SLACK)
+            relay = CheckRelay(task, prepared.truth.limits[0])
+            outcome = relay.run(zygote.session(limits), zygote.session(limits), solution)
+        else:
+            outcome = _InputsCheck(zygote, prepared, solution).run()
+    finally:
+        wait_statuses = zygote.end()
+    outcome = outcome.explained(wait_statuses[0])
+    base, plus = _statuses(task, outcome)
+    return Verdict(
+        base=base,
+        plus=plus,
+        failing_input=None if outcome.arguments is None else call_source(task.entry_point, outcome.arguments),
+        expected=_shown(outcome.expected),
+        got=_shown(outcome.got),
+        error=outcome.error,
+        level=zygote.level,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _shown(value: Any) -> str | None:
+    return None if value is NOTHING or isinstance(value, Digest) else source(value)
+
+
+def _statuses(task: Task, outcome: Outcome) -> tuple[Status, Status | None]:
+    """The base status, over the first inputs, and the plus status, over all of them."""
+    if task.test or not task.plus_input:
+        return outcome.status, None
+    if outcome.at is not None and outcome.at >= len(task.base_input):
+        return "passed", outcome.status
+    return outcome.status, outcome.status
+
+
+class _InputsCheck:
+    """One solution over all inputs of its task, up to the first that fails."""
+
+    def __init__(self, zygote: Zygote, prepared: Prepared, solution: str) -> None:
+        self._zygote, self._prepared, self._solution = zygote, prepared, solution
+        self._session = zygote.session(Limits(prepared.total))
+
+    def run(self) -> Outcome:
+        task, truth, at = self._prepared.task, self._prepared.truth, None
+        slowest = max(truth.limits)
+        try:
+            self._session.start(solution_job(self._solution, task.entry_point), self._prepared.calls)
+            loaded = self._session.answer(STARVATION * max(LOAD_SECONDS, slowest) + _GRACE)
+            if "status" in loaded:
+                return Outcome(status_of(loaded), error=error_of(loaded))
+            for at in range(len(self._prepared.arguments)):
+                failure = self._judge(at, self._session.answer(STARVATION * slowest + _GRACE))
+                if failure is not None:
+                    return failure
+        except SessionEnded as ended:
+            where = None if at is None else self._prepared.arguments[at]
+            return Outcome(ended.status, at, where, error=ended.error)
+        return Outcome("passed")
+
+    def _judge(self, at: int, answer: dict[str, Any]) -> Outcome | None:
+        task, arguments = self._prepared.task, self._prepared.arguments[at]
+        expected = self._prepared.truth.values[at]
+        if "status" in answer:
+            return Outcome(status_of(answer), at, arguments, expected, error=error_of(answer))
+        got = value_of(answer)
+        if isinstance(got, Digest) and got == expected:
+            return None
+        if isinstance(got, Digest) or isinstance(expected, Digest):
+            expected, got = self._in_full(at, expected, got)
+        if compare.matches(task.task_id, task.entry_point, task.atol, arguments, expected, got):
+            return None
+        return Outcome("failed", at, arguments, expected, got)
+
+    def _in_full(self, at: int, expected: Any, got: Any) -> tuple[Any, Any]:
+        """Two values whose digests differ may still be equal by the rules: get both, by calling again."""
+        started, size = time.monotonic(), 0
+        if isinstance(expected, Digest):
+            unbounded = Limits(REFERENCE_SECONDS, answers=REFERENCE_ANSWERS)
+            expected, size = self._single(self._prepared.task.reference, at, unbounded)
+        if isinstance(got, Digest):
+            seconds = STARVATION * self._prepared.truth.limits[at] + LOAD_SECONDS
+            got, _ = self._single(self._solution, at, Limits(seconds, answers=max(ANSWER_LIMIT, 4 * size)))
+        self._session.extend(time.monotonic() - started)
+        return expected, got
+
+    def _single(self, code: str, at: int, limits: Limits) -> tuple[Any, int]:
+        """The value of one call in a child of its own, and the bytes it took. Raises SessionEnded."""
+        session = self._zygote.session(limits)
+        call = calls_as_json([self._prepared.arguments[at]], [limits.seconds])
+        session.start(solution_job(code, self._prepared.task.entry_point, digests=False), call)
+        for _ in ("loading", "calling"):
+            answer = session.answer(limits.seconds)
+            if "status" in answer:
+                raise SessionEnded(status_of(answer), error_of(answer))
+        return value_of(answer), session.received

@@ -1,0 +1,189 @@
+"""A run without the app: its events as lines of text, for pipes, logs and screen readers."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from qrtui.control import Control
+from qrtui.events import (
+    ConditionStarted,
+    Decoding,
+    Event,
+    Fetching,
+    Generated,
+    Judged,
+    ModelLoaded,
+    Notice,
+    RunEnded,
+    RunStarted,
+    Stage,
+)
+from qrtui.results.case import printable
+from qrtui.spec import Experiment
+
+_SECONDS_BETWEEN_LINES = 2.0
+_BAR_WIDTH = 30
+_MB = 1e6
+
+
+def run_plainly(
+    experiment: Experiment, database: Path, out: TextIO, *, allow_unsafe_judge: bool = False
+) -> tuple[RunEnded, RunStarted | None]:
+    """Run an experiment, telling about it on `out`; returns how it ended and how it started.
+
+    The first SIGINT or SIGTERM stops the run cleanly within a token, a second SIGINT ends the process at once.
+    """
+    from qrtui.run import run
+
+    control = Control()
+    narrator = Narrator(out)
+    with _stopping_on_signals(control, narrator.say):
+        ended = run(experiment, database, narrator, control, allow_unsafe_judge=allow_unsafe_judge)
+    return ended, narrator.started
+
+
+class Narrator:
+    """Writes a line for each event worth one; progress at most every two seconds."""
+
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out, self._clock = out, clock
+        self._begin = self._last = clock()
+        self._names: dict[int, str] = {}
+        self._passed = 0
+        self._rate = self._left = ""
+        self.started: RunStarted | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Tell of one event."""
+        match event:
+            case Stage(text):
+                self.say(text)
+            case Fetching():
+                self._fetching(event)
+            case RunStarted():
+                self._run_started(event)
+            case ModelLoaded(model, precision, device, memory, seconds):
+                self.say(
+                    f"loaded {model} in {precision} on {device}: {memory / _MB:.0f} MB of weights, {seconds:.1f} s"
+                )
+            case ConditionStarted():
+                self._names[event.condition] = f"{event.model} {event.precision} {event.perturbation}"
+                if event.weights_perturbed is not None:
+                    share = f"{event.weights_perturbed:.0%} of the weights get noise"
+                    self.say(f"{event.model} {event.precision} {event.perturbation}: {share}")
+            case Decoding(tokens, seconds):
+                self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""
+            case Generated(done=done, to_generate=to_generate):
+                spent = self._clock() - self._begin
+                self._left = (
+                    f", about {duration((to_generate - done) * spent / done)} left" if done < to_generate else ""
+                )
+            case Judged():
+                self._judged(event)
+            case Notice(text):
+                self.say(f"note: {text}")
+            case RunEnded():
+                self._ended(event)
+
+    def say(self, text: str) -> None:
+        """One line, with the time since the start."""
+        self._out.write(f"[{duration(self._clock() - self._begin):>7}] {printable(text)}\n")
+        self._out.flush()
+
+    def _may_speak(self, last: bool) -> bool:
+        if last or self._clock() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = self._clock()
+            return True
+        return False
+
+    def _fetching(self, event: Fetching) -> None:
+        if self._may_speak(event.done == event.total):
+            total = f" of {event.total / _MB:.0f}" if event.total else ""
+            amount = "" if event.stage == "convert" else f" {event.done / _MB:.0f}{total} MB"
+            self.say(f"{event.model}: {event.stage}{amount}")
+
+    def _run_started(self, event: RunStarted) -> None:
+        self.started = event
+        how = "resumed" if event.resumed else "started"
+        self.say(
+            f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"
+            f" {event.to_generate} to make; device {event.device}, judge {event.level}"
+        )
+        if event.to_generate == 0:
+            self.say("nothing to generate: every completion is known from an earlier run")
+
+    def _judged(self, event: Judged) -> None:
+        self._passed += event.verdict.base == "passed"
+        first = event.judged == 1
+        if self._may_speak(first or event.judged == event.total):
+            name = self._names.get(event.condition, "")
+            latest = f"{event.task} {name}: {event.verdict.base}".replace("  ", " ")
+            self.say(
+                f"{event.judged} of {event.total} judged, {self._passed} passed; latest {latest}{self._rate}{self._left}"
+            )
+
+    def _ended(self, event: RunEnded) -> None:
+        reason = f": {event.reason}" if event.reason else ""
+        self.say(f"{event.status}{reason}")
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it.
+
+    >>> duration(7), duration(75), duration(4000)
+    ('7 s', '1:15 min', '1:06 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+@contextmanager
+def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
+    """A function that shows a text and a share (0 to 1 or None): one line drawn over on a terminal, else few lines."""
+    told, told_at = "", 0.0
+
+    def show(text: str, share: float | None) -> None:
+        nonlocal told, told_at
+        if out.isatty():
+            filled = round((share or 0) * _BAR_WIDTH)
+            bar = "" if share is None else f" [{'█' * filled}{'·' * (_BAR_WIDTH - filled)}] {share:.0%}"
+            out.write(f"\r\x1b[K{printable(text)}{bar}")
+        elif text.split(" ")[:2] != told.split(" ")[:2] or time.monotonic() - told_at > _SECONDS_BETWEEN_LINES:
+            told, told_at = text, time.monotonic()
+            out.write(f"{printable(text)}\n")
+        out.flush()
+
+    try:
+        yield show
+    finally:
+        if out.isatty():
+            out.write("\r\x1b[K")
+            out.flush()
+
+
+@contextmanager
+def _stopping_on_signals(control: Control, say: Callable[[str], None]) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if control.stopping:
+            sys.exit(130)
+        control.stop()
+        say("stopping after this token; once more to end at once")
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,271 @@
+"""From an experiment to the completions it needs, less those that the store already knows. Loads no model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from qrtui.errors import PresetError, TaskError, nearest
+from qrtui.generate.prompt import PROMPT_VERSION, Style, choose_style
+from qrtui.models.catalog import memory_needed, resolve, revision, uses_chat_template
+from qrtui.models.device import device_type, library_versions, resolve_device
+from qrtui.models.model_info import ModelInfo
+from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb.attack import attack_prompt
+from qrtui.results.records import Determinants, PlannedCondition, PlannedResult
+from qrtui.results.store import Store
+from qrtui.spec import Experiment, ModelChoice, Perturbation
+from qrtui.tasks.datasets import dataset_of, find_task, load_tasks
+from qrtui.tasks.task import Task
+
+_ROUGH_COMPLETION_TOKENS = 90
+_ROUGH_CPU_RATE = 8e9
+_ROUGH_GPU_RATE = 1e12
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One completion to make: what determines it, and how it is asked for and ended."""
+
+    task: Task
+    determinants: Determinants
+    style: Style
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The key of the completion in the store."""
+        return self.determinants.key()
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions that run on the same weights: one model in one precision under one noise (or none).
+
+    `conditions` are places in `Plan.conditions`; `jobs` are the distinct completions that are not in the store yet, in the
+    conditions' order.
+    """
+
+    model: ModelInfo
+    choice: ModelChoice
+    precision: str
+    perturbation: Perturbation
+    conditions: list[int]
+    jobs: list[Job]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run will do.
+
+    `total` results are needed; `to_generate` distinct completions are still to be made for them and `known` is the rest.
+    `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded.
+    """
+
+    experiment: Experiment
+    device: str
+    conditions: list[PlannedCondition]
+    groups: list[Group]
+    tasks: dict[str, Task]
+    total: int
+    to_generate: int
+    seconds: float | None
+    memory: int | None
+
+    @property
+    def known(self) -> int:
+        """Results that need no generating: in the store already, or the same completion as another's."""
+        return self.total - self.to_generate
+
+    def numbers(self) -> dict[str, Any]:
+        """The plan's JSON: conditions, completions, to_do, known, seconds, bytes."""
+        return {
+            "conditions": len(self.conditions),
+            "completions": self.total,
+            "to_do": self.to_generate,
+            "known": self.known,
+            "seconds": self.seconds,
+            "bytes": self.memory,
+        }
+
+
+def make_plan(experiment: Experiment, store: Store) -> Plan:
+    """The plan of an experiment against what `store` knows.
+
+    Raises QrtuiError for a model, device or task that does not exist. A model that is not here yet can be planned: none
+    of its completions is known.
+    """
+    device = resolve_device(experiment.device)
+    selected = select_tasks(experiment)
+    planner = _Planner(experiment, selected, device_type(device))
+    for choice in experiment.models:
+        planner.add_model(choice)
+    known = store.known(job.key for group in planner.groups for job in group.jobs)
+    groups, to_generate = _still_to_do(planner.groups, known)
+    return Plan(
+        experiment=experiment,
+        device=device,
+        conditions=planner.conditions,
+        groups=groups,
+        tasks={task.content_hash: task for tasks in selected.values() for task in tasks},
+        total=sum(len(condition.results) for condition in planner.conditions),
+        to_generate=to_generate,
+        seconds=_estimate(groups, store, device_type(device)),
+        memory=_largest(experiment),
+    )
+
+
+def select_tasks(experiment: Experiment) -> dict[str, list[Task]]:
+    """The picked tasks by data set, in the data sets' own order. Raises TaskError and PresetError."""
+    selection = experiment.tasks
+    wanted = {task_id.lower(): task_id for task_id in selection.tasks}
+    datasets = selection.datasets or tuple(dict.fromkeys(dataset_of(task_id) for task_id in selection.tasks))
+    selected: dict[str, list[Task]] = {}
+    for dataset in datasets:
+        tasks = [task for task in load_tasks(dataset) if not wanted or task.task_id.lower() in wanted]
+        selected[dataset] = tasks[: selection.limit]
+    found = {task.task_id.lower() for tasks in selected.values() for task in tasks}
+    missing = [] if selection.limit else [task_id for key, task_id in wanted.items() if key not in found]
+    if missing:
+        _refuse_missing(missing[0], selection.datasets)
+    if not found:
+        raise PresetError("the selection holds no task", "pick a data set or task ids that exist")
+    return selected
+
+
+def _refuse_missing(task_id: str, datasets: tuple[str, ...]) -> None:
+    if not datasets:
+        find_task(task_id)
+    ids = [task.task_id for dataset in datasets for task in load_tasks(dataset)]
+    where = ", ".join(datasets)
+    raise TaskError(
+        f"there is no task {task_id!r} in {where}",
+        nearest(task_id, ids) or f"{where} has {ids[0]} to {ids[-1]}",
+    )
+
+
+class _Planner:
+    """Builds conditions in the order tables print them, and groups in the order the runner works."""
+
+    def __init__(self, experiment: Experiment, selected: dict[str, list[Task]], device: str) -> None:
+        self._experiment, self._selected, self._device = experiment, selected, device
+        self.conditions: list[PlannedCondition] = []
+        self.groups: list[Group] = []
+
+    def add_model(self, choice: ModelChoice) -> None:
+        """Plan every precision of a model."""
+        info = resolve(choice.id)
+        style = choose_style(self._experiment.generation.prompt, has_chat_template=uses_chat_template(info))
+        weights = revision(info) or f"not here: {info.name}"
+        for precision in self._experiment.precisions.all:
+            groups: dict[str, Group] = {}
+            for dataset, tasks in self._selected.items():
+                for perturbation in self._experiment.perturbations():
+                    jobs = list(self._jobs(tasks, perturbation, weights, precision, style))
+                    self._add_condition(info, choice, precision, dataset, perturbation, jobs, groups)
+            self.groups += groups.values()
+
+    def _add_condition(
+        self,
+        info: ModelInfo,
+        choice: ModelChoice,
+        precision: str,
+        dataset: str,
+        perturbation: Perturbation,
+        jobs: list[Job],
+        groups: dict[str, Group],
+    ) -> None:
+        weights = perturbation.label if perturbation.noise else "clean"
+        shared = Perturbation(noise=perturbation.noise)
+        empty = Group(model=info, choice=choice, precision=precision, perturbation=shared, conditions=[], jobs=[])
+        group = groups.setdefault(weights, empty)
+        group.conditions.append(len(self.conditions))
+        group.jobs.extend(jobs)
+        self.conditions.append(
+            PlannedCondition(
+                model=info.name,
+                precision=precision,
+                is_baseline=precision == self._experiment.precisions.baseline,
+                dataset=dataset,
+                perturbation=perturbation.label,
+                results=[
+                    PlannedResult(
+                        job.task.task_id,
+                        job.determinants.sample,
+                        job.task.content_hash,
+                        job.determinants.prompt,
+                        job.key,
+                    )
+                    for job in jobs
+                ],
+            )
+        )
+
+    def _jobs(
+        self, tasks: list[Task], perturbation: Perturbation, weights: str, precision: str, style: Style
+    ) -> Iterator[Job]:
+        settings, seed = self._experiment.generation, self._experiment.seed
+        sampled = settings.temperature > 0
+        versions = library_versions(quantized=PRECISIONS[precision].quantized) | {"prompt": PROMPT_VERSION}
+        noise = msgspec.to_builtins(perturbation.noise) if perturbation.noise else None
+        for task in tasks:
+            prompt = task.prompt
+            if perturbation.attack:
+                prompt = attack_prompt(prompt, perturbation.attack, seed=seed, task_id=task.task_id).after
+            for sample in range(settings.samples):
+                determinants = Determinants(
+                    revision=weights,
+                    precision=precision,
+                    noise=noise,
+                    prompt=prompt,
+                    style=style,
+                    settings=settings.determining(),
+                    seed=seed if sampled else 0,
+                    sample=sample,
+                    device=self._device,
+                    versions=versions,
+                )
+                yield Job(task=task, determinants=determinants, style=style, seed=_sample_seed(seed, task, sample))
+
+
+def _sample_seed(seed: int, task: Task, sample: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{task.task_id}/{sample}".encode()).digest()[:7], "big")
+
+
+def _still_to_do(groups: list[Group], known: set[str]) -> tuple[list[Group], int]:
+    """The groups with each unknown completion once: in the first place that needs it."""
+    claimed = set(known)
+    remaining = []
+    for group in groups:
+        jobs = []
+        for job in group.jobs:
+            if job.key not in claimed:
+                claimed.add(job.key)
+                jobs.append(job)
+        remaining.append(msgspec.structs.replace(group, jobs=jobs))
+    return remaining, sum(len(group.jobs) for group in remaining)
+
+
+def _estimate(groups: list[Group], store: Store, device: str) -> float | None:
+    """Seconds of generating: at what this model's completions cost here before, else by a rough rule for the device."""
+    seconds = 0.0
+    for group in groups:
+        if group.jobs:
+            cost = store.seconds_per_completion(group.jobs[0].determinants.revision, group.precision)
+            if cost is None:
+                if not group.model.parameters:
+                    return None
+                rough = (_ROUGH_GPU_RATE if device == "cuda" else _ROUGH_CPU_RATE) / group.model.parameters
+                cost = _ROUGH_COMPLETION_TOKENS / rough
+            seconds += len(group.jobs) * cost
+    return round(seconds, 1)
+
+
+def _largest(experiment: Experiment) -> int | None:
+    needs = [
+        memory_needed(resolve(choice.id), PRECISIONS[precision])
+        for choice in experiment.models
+        for precision in experiment.precisions.all
+    ]
+    known = [need for need in needs if need is not None]
+    return max(known) if known else None

@@ -1,0 +1,288 @@
+"""The runner: executes an experiment on whatever thread calls it, and tells what happens by events.
+
+It knows the experiment, the store, `emit` and a `Control`, and no screen. Everything it emits as made or judged is
+committed already, so that ending the process at any moment loses no more than the batch in flight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qrtui import __version__
+from qrtui.control import Control
+from qrtui.errors import QrtuiError
+from qrtui.events import (
+    ConditionStarted,
+    Decoding,
+    Event,
+    Fetching,
+    Generated,
+    Judged,
+    ModelLoaded,
+    Notice,
+    Paused,
+    RunEnded,
+    RunStarted,
+    Stage,
+)
+from qrtui.judge.pool import JudgePool
+from qrtui.judge.verdict import Verdict
+from qrtui.judging import Judging, Place
+from qrtui.models.catalog import local_path, resolve
+from qrtui.models.device import library_versions
+from qrtui.models.fetch import FetchProgress, fetch
+from qrtui.models.precisions import PRECISIONS
+from qrtui.plan import Group, Job, Plan, make_plan
+from qrtui.results.records import Completion
+from qrtui.results.store import Store
+from qrtui.spec import Experiment, to_table
+
+__all__ = ["Control", "run"]
+
+_HEARTBEAT_SECONDS = 0.25
+
+
+def run(
+    experiment: Experiment,
+    database: Path,
+    emit: Callable[[Event], None],
+    control: Control,
+    *,
+    allow_unsafe_judge: bool = False,
+) -> RunEnded:
+    """Fetch, plan, generate and judge until all is done or `control` says stop; returns its last event.
+
+    Blocks; opens its own store on `database`. A run that cannot go on ends with status `failed` and the reason in one
+    line: no QrtuiError is raised. An experiment that an earlier run left unfinished is taken up again.
+    """
+    runner: _Runner | None = None
+    try:
+        _fetch_missing(experiment, emit, control)
+        emit(Stage("starting the judge"))
+        # Before torch is imported: the judge's processes must inherit none of it.
+        with Store(database) as store, JudgePool(allow_unsafe=allow_unsafe_judge) as pool:
+            runner = _Runner(make_plan(experiment, store), store, pool, emit, control)
+            ended = runner.execute()
+    except _Stopped:
+        ended = RunEnded(runner.id if runner else None, "stopped", "resume it by running the same experiment again")
+    except QrtuiError as error:
+        ended = RunEnded(runner.id if runner else None, "failed", str(error))
+    if runner and runner.id is not None and ended.status != "finished":
+        with contextlib.suppress(QrtuiError), Store(database) as store:
+            store.end_run(runner.id, ended.status)
+    emit(ended)
+    return ended
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
+    """The control said stop."""
+
+
+def _fetch_missing(experiment: Experiment, emit: Callable[[Event], None], control: Control) -> None:
+    for choice in experiment.models:
+        info = resolve(choice.id)
+        if local_path(info) is None:
+            emit(Stage(f"fetching {info.name}"))
+            fetch(info, _fetching(info.name, emit), control.stop_event)
+            if control.stopping:
+                raise _Stopped
+
+
+def _fetching(model: str, emit: Callable[[Event], None]) -> Callable[[FetchProgress], None]:
+    return lambda progress: emit(Fetching(model, progress.stage, progress.done, progress.total))
+
+
+class _Runner:
+    """One execution of a plan."""
+
+    def __init__(
+        self, plan: Plan, store: Store, pool: JudgePool, emit: Callable[[Event], None], control: Control
+    ) -> None:
+        self._plan, self._store, self._pool, self._emit, self._control = plan, store, pool, emit, control
+        self._judging = Judging(pool, store, self._settle)
+        self._places: dict[str, list[tuple[str, Place]]] = defaultdict(list)
+        self._conditions: list[int] = []
+        self._judged = self._generated = self._tokens = 0
+        self._decoding_seconds = 0.0
+        self._last_heartbeat = self._last_step = 0.0
+        self.id: int | None = None
+
+    def execute(self) -> RunEnded:
+        """Do everything the plan says."""
+        self._begin()
+        with contextlib.ExitStack() as loaded:
+            current: tuple[str, str] | None = None
+            model: Any = None
+            for group in self._plan.groups:
+                if group.jobs:
+                    if current != (group.model.name, group.precision):
+                        loaded.close()
+                        model = loaded.enter_context(self._model(group))
+                        current = (group.model.name, group.precision)
+                    self._run_group(group, model)
+        while self._judging.wait(0.2):
+            self._pass_gate()
+        assert self.id is not None
+        self._store.end_run(self.id, "finished")
+        return RunEnded(self.id, "finished")
+
+    def _begin(self) -> None:
+        plan = self._plan
+        environment = {
+            "qrtui": __version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "device": plan.device,
+            "judge_level": self._pool.level,
+            "versions": library_versions(quantized=True),
+        }
+        self.id = self._store.begin_run(plan.experiment.name, to_table(plan.experiment), plan.conditions, environment)
+        records = self._store.conditions(self.id)
+        self._conditions = [record.id for record in records]
+        resumed = any(record.memory for record in records)
+        self._emit(
+            RunStarted(
+                self.id,
+                plan.experiment.name,
+                plan.total,
+                plan.known,
+                plan.to_generate,
+                plan.device,
+                self._pool.level,
+                resumed,
+            )
+        )
+        self._place_results()
+
+    def _place_results(self) -> None:
+        """Note where each completion is wanted, and judge those that are known."""
+        for condition, row in zip(self._plan.conditions, self._conditions, strict=True):
+            for result in condition.results:
+                place = Place(row, result.task, result.sample)
+                self._places[result.key].append((result.task_hash, place))
+        for key in self._store.known(self._places):
+            self._pass_gate()
+            self._judge(key, self._store.solution(key) or "")
+
+    def _run_group(self, group: Group, loaded: Any) -> None:
+        """Make the completions of one state of the weights."""
+        noise = group.perturbation.noise
+        if noise is None:
+            self._start_conditions(group, loaded, None)
+            self._generate(group, loaded)
+            return
+        from qrtui.perturb.weights import noisy
+
+        self._emit(Stage(f"adding {noise.label} noise to {group.model.name} in {group.precision}"))
+        with noisy(loaded.model, noise) as share:
+            self._start_conditions(group, loaded, share)
+            self._generate(group, loaded)
+
+    def _start_conditions(self, group: Group, loaded: Any, share: float | None) -> None:
+        for at in group.conditions:
+            condition, row = self._plan.conditions[at], self._conditions[at]
+            self._store.set_condition_facts(row, memory=loaded.footprint, weights_perturbed=share)
+            wanted = {result.key for result in condition.results}
+            to_generate = sum(job.key in wanted for job in group.jobs)
+            self._emit(
+                ConditionStarted(
+                    row,
+                    condition.model,
+                    condition.precision,
+                    condition.perturbation,
+                    condition.dataset,
+                    to_generate,
+                    share,
+                )
+            )
+
+    def _generate(self, group: Group, loaded: Any) -> None:
+        from qrtui.generate.decode import Cancelled
+        from qrtui.generate.produce import produce
+
+        settings = self._plan.experiment.generation
+        self._emit(Stage(f"generating with {group.model.name} in {group.precision}"))
+        self._last_step = time.monotonic()
+        try:
+            for job, answer in produce(loaded, group.jobs, settings, self._on_token, lambda t: self._emit(Notice(t))):
+                self._keep(job, answer)
+        except Cancelled:
+            raise _Stopped from None
+
+    def _keep(self, job: Job, answer: Any) -> None:
+        from qrtui.generate.solution import solution_of
+
+        solution = solution_of(job.task, job.determinants.prompt, answer.text, job.style)
+        key = self._store.add_completion(
+            Completion(
+                determinants=job.determinants,
+                text=answer.text,
+                solution=solution,
+                finish=answer.finish,
+                tokens=answer.tokens,
+                seconds=answer.seconds,
+            )
+        )
+        self._generated += 1
+        self._emit(Generated(key, answer.tokens, answer.seconds, self._generated, self._plan.to_generate))
+        self._judge(key, solution)
+
+    def _judge(self, key: str, solution: str) -> None:
+        for task_hash, place in self._places[key]:
+            self._judging.submit(self._plan.tasks[task_hash], solution, place)
+
+    def _settle(self, place: Place, verdict: Verdict) -> None:
+        self._judged += 1
+        self._emit(Judged(place.condition, place.task, place.sample, verdict, self._judged, self._plan.total))
+
+    def _on_token(self, active: int) -> None:
+        """Before every token: obey the control, keep verdicts, give a sign of life."""
+        from qrtui.generate.decode import Cancelled
+
+        now = time.monotonic()
+        self._decoding_seconds += now - self._last_step
+        self._tokens += active
+        if now - self._last_heartbeat > _HEARTBEAT_SECONDS:
+            self._last_heartbeat = now
+            self._judging.collect()
+            self._emit(Decoding(self._tokens, self._decoding_seconds, active))
+        try:
+            self._pass_gate()
+        except _Stopped:
+            raise Cancelled from None
+        self._last_step = time.monotonic()
+
+    def _pass_gate(self) -> None:
+        """Wait while paused; raise _Stopped if told to stop."""
+        if self._control.paused:
+            self._emit(Paused(True))
+            while self._control.paused:
+                self._control.wait_while_paused(0.2)
+                self._judging.collect()
+            self._emit(Paused(False))
+        if self._control.stopping:
+            raise _Stopped
+
+    @contextlib.contextmanager
+    def _model(self, group: Group) -> Iterator[Any]:
+        """The model of a group, loaded for as long as groups need it."""
+        self._pass_gate()
+        self._emit(Stage(f"loading {group.model.name} in {group.precision}"))
+        from qrtui.models.load import load, unload
+
+        device = self._plan.experiment.device
+        choice = group.choice
+        loaded = load(group.model, PRECISIONS[group.precision], device, trust_remote_code=choice.trust_remote_code)
+        try:
+            self._emit(
+                ModelLoaded(group.model.name, group.precision, loaded.device, loaded.footprint, loaded.load_seconds)
+            )
+            yield loaded
+        finally:
+            unload(loaded)

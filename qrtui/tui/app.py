@@ -1,0 +1,292 @@
+"""The app: four rooms, one engine, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.message import Message
+from textual.screen import Screen
+
+from qrtui.errors import QrtuiError
+from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
+from qrtui.tui.reader import Reader
+from qrtui.tui.run_state import RunState
+from qrtui.tui.screens.dialogs import Message as MessageDialog
+from qrtui.tui.screens.dialogs import Question
+from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.screens.setup import SetupScreen
+from qrtui.tui.themes import DARK, LIGHT
+from qrtui.tui.widgets.header import ROOMS, Headline, subject_of
+
+if TYPE_CHECKING:
+    from qrtui.results.records import RunRecord
+    from qrtui.spec import Experiment
+
+_DRAWS_PER_SECOND = 4
+_PATIENCE_WHEN_QUITTING = 15.0
+
+
+class EngineNews(Message):
+    """Something lies in the engine's mailbox."""
+
+
+def _run_screen() -> Screen[None]:
+    from qrtui.tui.screens.run import RunScreen
+
+    return RunScreen()
+
+
+def _compare_screen() -> Screen[None]:
+    from qrtui.tui.screens.compare import CompareScreen
+
+    return CompareScreen()
+
+
+def _history_screen() -> Screen[None]:
+    from qrtui.tui.screens.history import HistoryScreen
+
+    return HistoryScreen()
+
+
+class QrtuiApp(App[None]):
+    """The terminal app.
+
+    `experiment` fills Setup (the demo preset where it is None), `start` runs it at once. `run_function` takes the place
+    of `qrtui.run.run` in tests.
+    """
+
+    TITLE = "qrtui"
+    CSS_PATH = "app.tcss"
+    MODES = {"setup": SetupScreen, "run": _run_screen, "compare": _compare_screen, "history": _history_screen}
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "quit", "Quit", show=False, system=True),
+    ]
+
+    def __init__(
+        self,
+        database: Path,
+        experiment: Experiment | None = None,
+        start: bool = False,
+        allow_unsafe_judge: bool = False,
+        run_function: RunFunction | None = None,
+    ) -> None:
+        super().__init__()
+        self.database = database
+        self.state = RunState()
+        self.reader = Reader(database, "reader")
+        self.planner = Reader(database, "planner")
+        self.opened: RunRecord | None = None
+        """The run from History that Run and Compare show; None for the one of the engine."""
+        self._mailbox = Mailbox(self._wake)
+        self.engine = Engine(database, self._mailbox, run_function, allow_unsafe_judge=allow_unsafe_judge)
+        self.given = experiment
+        self._start = start
+        self._quitting = False
+
+    def on_mount(self) -> None:
+        """Show the first room."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.switch_mode("run" if self._start and self.given else "setup")
+        if self._start and self.given:
+            # After the first paint: planning imports what the run needs.
+            self.call_after_refresh(self.start_run, self.given)
+
+    # The engine
+
+    def start_run(self, experiment: Experiment, expected_seconds: float | None = None) -> None:
+        """Run an experiment and show it."""
+        if self.engine.busy:
+            self.notify("A run is under way. Stop it first: 2, then x.", severity="warning")
+            return
+        self.opened = None
+        self.state.begin(experiment, expected_seconds)
+        self.engine.start(experiment)
+        self.action_room("run")
+        self._show_state()
+
+    def resume(self, record: RunRecord) -> None:
+        """Run an earlier run's experiment: what it left undone is taken up, what is known is not made again."""
+        from qrtui.spec import read_experiment
+
+        try:
+            experiment = read_experiment(record.experiment, f"run {record.id}")
+        except QrtuiError as error:
+            self.report(error)
+            return
+        self.start_run(experiment)
+
+    def forget(self, run: int) -> None:
+        """A run was deleted: show it no more."""
+        if self.opened is not None and self.opened.id == run:
+            self.opened = None
+        if self.state.run == run:
+            self.state = RunState()
+
+    def stop_run(self) -> None:
+        """Ask the run to stop."""
+        if self.state.under_way:
+            self.state.ask_to_stop()
+            self.engine.stop()
+            self._show_state()
+
+    def _wake(self) -> None:
+        try:
+            self.post_message(EngineNews())
+        except RuntimeError:
+            # The app has ended while the engine was finishing; the results are in the store.
+            return
+
+    def on_engine_news(self) -> None:
+        """Take the mail in, and look again a quarter of a second later, so that a flood is drawn in steps."""
+        events = self._mailbox.take()
+        if not events:
+            return
+        now = time.monotonic()
+        for event in events:
+            self.state.fold(event, now)
+            if isinstance(event, EngineFailed):
+                self._report_failure(event)
+        self.set_timer(1 / _DRAWS_PER_SECOND, self.on_engine_news)
+        self._show_state()
+        if self._quitting and not self.engine.busy:
+            self.exit()
+
+    def _report_failure(self, event: EngineFailed) -> None:
+        from qrtui.paths import log_file
+
+        way_out = f"What was judged is kept. The whole error is in {log_file()}."
+        self.push_screen(MessageDialog("The run ended by an error", event.reason, way_out))
+
+    def _show_state(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, FramedScreen):
+                screen.show_headline()
+                screen.show_state()
+
+    # What is shown
+
+    @property
+    def shown_run(self) -> int | None:
+        """The number of the run that Run and Compare show."""
+        return self.opened.id if self.opened else self.state.run
+
+    def open_run(self, record: RunRecord, room: str) -> None:
+        """Show a run from the store; the engine's own one is followed live again."""
+        self.opened = None if record.id == self.state.run else record
+        self.action_room(room)
+
+    def headline(self) -> Headline:
+        """The header's words for the run that is shown."""
+        if self.opened is not None:
+            from qrtui.spec import read_experiment
+
+            record = self.opened
+            subject = subject_of(read_experiment(record.experiment, record.name))
+            return Headline(subject, f"run {record.id} {record.status}", _place(record.environment.get("judge_level"), record.environment.get("device")))
+        state = self.state
+        if state.experiment is None:
+            return Headline()
+        number = f"run {state.run} " if state.run else ""
+        count = f" {state.judged:,}/{state.total:,}" if state.total else ""
+        return Headline(subject_of(state.experiment), f"{number}{state.phase}{count}", _place(state.level, state.device))
+
+    def report(self, error: QrtuiError) -> None:
+        """Show an error that a person can mend."""
+        self.push_screen(MessageDialog(error.title, error.problem, error.way_out))
+
+    # Actions
+
+    def action_room(self, room: str) -> None:
+        """Go to another room."""
+        if room in ROOMS and not isinstance(self.screen, MessageDialog | Question):
+            self.switch_mode(room)
+
+    def action_help(self) -> None:
+        """Show the keys and words of this room."""
+        from qrtui.tui.screens.help import HelpScreen
+
+        if isinstance(self.screen, FramedScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    @work
+    async def action_quit(self) -> None:  # type: ignore[override]
+        """Leave; ask first if a run is under way."""
+        if not self.engine.busy or self._quitting:
+            self.exit()
+            return
+        if isinstance(self.screen, Question):
+            return
+        question = Question(
+            "A run is under way",
+            "Nothing is lost either way: what was judged is in the database, and the run can be resumed.",
+            stop="Stop and quit",
+            keep="Keep running",
+        )
+        if await self.push_screen_wait(question) == "stop":
+            self._quitting = True
+            self.stop_run()
+            self.notify("Stopping …")
+            await self._leave_when_stopped()
+
+    async def _leave_when_stopped(self) -> None:
+        await asyncio.to_thread(self.engine.wait, _PATIENCE_WHEN_QUITTING)
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action of the present room, with its key, and what Textual offers."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and binding.action != "command_palette":
+                key = self.get_key_display(binding)
+                yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} {key}".strip(), _running(self, active.node, binding.action))
+        for command in super().get_system_commands(screen):
+            if command.title not in ("Quit", "Keys"):
+                yield command
+
+
+def _place(level: str | None, device: str | None) -> str:
+    return "   ".join(filter(None, [f"judge {level}" if level else "", device or ""]))
+
+
+def _running(app: QrtuiApp, node: object, action: str):  # type: ignore[no-untyped-def]
+    async def run() -> None:
+        await app.run_action(action, node)  # type: ignore[arg-type]
+
+    return run
+
+
+def open_app(
+    database: Path, experiment: Experiment | None = None, *, start: bool = False, allow_unsafe_judge: bool = False
+) -> int:
+    """Open the app on this terminal and return the exit code when it is closed.
+
+    While it is open, nothing else reaches the terminal; afterwards two lines there say what became of the last run.
+    """
+    from qrtui.paths import log_file
+    from qrtui.tui.screen_guard import guarded_screen
+
+    app = QrtuiApp(database, experiment, start, allow_unsafe_judge)
+    with guarded_screen(log_file()):
+        app.run()
+    for line in app.state.summary():
+        print(line)
+    if app.engine.busy:
+        # The engine is inside a library that does not return; all that it judged is committed.
+        sys.stdout.flush()
+        os._exit(app.return_code or 0)
+    return app.return_code or 0

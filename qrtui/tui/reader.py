@@ -1,0 +1,68 @@
+"""A thread of its own for questions to the database, so that no query holds up a key."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from qrtui.results.store import Store
+
+Answer = TypeVar("Answer")
+
+
+class Reader:
+    """Answers questions with its own `Store`, one at a time, in the order they were asked.
+
+    The store is opened at the first question, so that nothing is imported before it is needed.
+    """
+
+    def __init__(self, database: Path, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._questions: queue.SimpleQueue[tuple[Callable[[Store], Any], asyncio.Future[Any]]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def ask(self, question: Callable[[Store], Answer]) -> Answer:
+        """What `question` returns for the store, or the error it raised (StoreError where there is no store)."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._questions.put((question, answer))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        return await answer
+
+    def _work(self) -> None:
+        store: Store | None = None
+        while True:
+            question, answer = self._questions.get()
+            try:
+                if store is None:
+                    from qrtui.results.store import Store
+
+                    store = Store(self._database)
+                result = question(store)
+            except Exception as error:  # noqa: BLE001 - whoever asked gets it
+                _deliver(answer, None, error)
+            else:
+                _deliver(answer, result, None)
+
+
+def _deliver(answer: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    def deliver() -> None:
+        if answer.cancelled():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    try:
+        answer.get_loop().call_soon_threadsafe(deliver)
+    except RuntimeError:
+        # The app has closed its loop: nobody waits for the answer any more.
+        return

@@ -1,0 +1,1 @@
+"""The rooms of the app, a screen each, and its dialogs."""

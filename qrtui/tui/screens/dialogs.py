@@ -1,0 +1,98 @@
+"""The dialogs: an error with its way out, a question with two answers, a path to type."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result], Generic[Result]):
+    """A titled box in the middle; Escape is the harmless answer. Left and right go from button to button."""
+
+    BINDINGS = [
+        Binding("escape", "harmless", "Close", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    HARMLESS: object = None
+
+    def action_harmless(self) -> None:
+        """Close without doing anything."""
+        self.dismiss(self.HARMLESS)  # type: ignore[arg-type]
+
+
+class Message(Dialog[None]):
+    """Something to read: an error's problem and way out."""
+
+    def __init__(self, title: str, *paragraphs: str, kind: str = "error") -> None:
+        super().__init__()
+        self._title = title
+        self._paragraphs = paragraphs
+        self._kind = kind
+
+    def compose(self) -> ComposeResult:
+        """The paragraphs, the first one the most important, and a button."""
+        with Vertical(classes=f"dialog -{self._kind}") as box:
+            box.border_title = self._title
+            for number, paragraph in enumerate(filter(None, self._paragraphs)):
+                yield Label(paragraph, classes="dialog-text" if number == 0 else "dialog-way-out", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Close", id="close", compact=True)
+
+    @on(Button.Pressed)
+    def _close(self) -> None:
+        self.dismiss(None)
+
+
+class Question(Dialog[str]):
+    """A question; the answer is the chosen button's key, the last choice (the harmless one) on Escape."""
+
+    def __init__(self, title: str, text: str, **choices: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._choices = choices
+        self.HARMLESS = list(choices)[-1]
+
+    def compose(self) -> ComposeResult:
+        """The text over a row of buttons."""
+        with Vertical(classes="dialog -question") as box:
+            box.border_title = self._title
+            yield Label(self._text, classes="dialog-text", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                for key, label in self._choices.items():
+                    yield Button(label, id=key, compact=True)
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id)
+
+
+class AskPath(Dialog[str | None]):
+    """A line to type a path in; None on Escape."""
+
+    def __init__(self, title: str, text: str, path: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._path = path
+
+    def compose(self) -> ComposeResult:
+        """The text over the input."""
+        with Vertical(classes="dialog -question") as box:
+            box.border_title = self._title
+            yield Label(self._text, classes="dialog-text", markup=False)
+            yield Input(self._path, compact=True)
+            yield Label("Enter saves, Escape goes back", classes="dialog-way-out")
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() or None)

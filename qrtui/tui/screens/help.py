@@ -1,0 +1,78 @@
+"""Help: the keys of the room it was asked in, and what the words mean."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from qrtui.tui.screens.framed import FramedScreen
+
+WORDS = {
+    "original": "the model in its baseline precision; everything is measured on it too",
+    "quantized": "the same model in a precision with fewer bits per weight",
+    "attack": "a small change of the prompt's natural language; code and examples stay as they are",
+    "noise": "small random numbers added to the weights; the share of weights it reached is shown",
+    "pass@1": "the share of tasks whose first completion passes all of the data set's tests",
+    "drop": "clean pass@1 less perturbed pass@1, over the tasks judged in both; negative: it helped",
+    "RRS": "Relative Robustness Score: the original's drop divided by the quantized model's",
+    "↓": "the quantized model is more robust: its drop is smaller (RRS above 1)",
+    "↑": "the original is more robust: its drop is smaller (RRS below 1)",
+    "=": "both dropped equally",
+    "arrow alone": "a drop is zero or negative, so that their ratio has no meaning",
+    "≠": "the original and the quantized model diverge: one passed, the other did not",
+    "✓ ✗ ⧖ ·": "passed, failed, out of time, not judged yet",
+    "judge L3 L2 L1": "how well generated code is locked away: namespaces and L2; Landlock and seccomp; limits only",
+}
+_KEY_NAMES = {"question_mark": "?", "slash": "/", "escape": "Esc", "enter": "Enter", "space": "Space"}
+_MOVING = [("Tab, Shift+Tab", "next, previous part"), ("arrows or j k", "move"), ("Ctrl+P", "find any action by its name")]
+
+
+class HelpScreen(ModalScreen[None]):
+    """A page over the room; any of its keys closes it."""
+
+    BINDINGS = [
+        Binding("escape,question_mark,q,enter", "dismiss", "Close", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, room: FramedScreen) -> None:
+        super().__init__()
+        self._room = room
+
+    def compose(self) -> ComposeResult:
+        """Keys, then words."""
+        with VerticalScroll(id="help", classes="dialog -question") as page:
+            page.border_title = f"Help: {self._room.ROOM.capitalize()}"
+            page.border_subtitle = "Esc closes"
+            yield Static(_table("Keys", self._keys()), markup=False)
+            yield Static(_table("Words", list(WORDS.items())), markup=False)
+
+    def _keys(self) -> list[tuple[str, str]]:
+        keys: dict[str, list[str]] = {}
+        for binding in self._room._bindings.key_to_bindings.values():
+            for one in binding:
+                if one.description:
+                    keys.setdefault(one.description, []).append(_name(one))
+        rows = [(", ".join(names), description) for description, names in keys.items()]
+        return [*rows, ("q or Ctrl+C", "quit; asks if a run is under way"), *_MOVING]
+
+    def action_scroll(self, step: int) -> None:
+        """Move the page."""
+        self.query_one("#help").scroll_relative(y=step, animate=False)
+
+
+def _name(binding: Binding) -> str:
+    if binding.key.startswith("ctrl+"):
+        return f"Ctrl+{binding.key[5:].upper()}"
+    return binding.key_display or _KEY_NAMES.get(binding.key, binding.key)
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> Content:
+    width = max(len(first) for first, _ in rows) + 2
+    lines = [Content.assemble((f"{first:{width}}", "$accent"), second) for first, second in rows]
+    return Content("\n").join([Content.styled(title, "bold"), *lines, Content("")])

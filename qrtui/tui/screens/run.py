@@ -1,0 +1,202 @@
+"""Run: the conditions of a run, its progress, and the RRS while results come in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from qrtui.errors import QrtuiError
+from qrtui.paths import log_file
+from qrtui.tui.run_state import RunState
+from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.widgets.chart import RobustnessChart, bars_of
+from qrtui.tui.widgets.conditions_table import ConditionsTable
+from qrtui.tui.widgets.log_pane import LogPane, LogTail
+from qrtui.tui.widgets.progress_line import ProgressLine
+from qrtui.tui.wording import counted, in_time
+
+_TABLE_SECONDS = 0.5
+_NO_RUN = "No run yet. Pick what to run in Setup (1) and press r, or open an earlier run in History (4)."
+
+
+class RunScreen(FramedScreen):
+    """Watches the engine; also shows the table of a run from History."""
+
+    ROOM = "run"
+    BINDINGS = [
+        Binding("p", "pause", "Pause"),
+        Binding("x", "stop", "Stop"),
+        Binding("r", "again", "Resume"),
+        Binding("c", "chart", "Chart"),
+        Binding("l", "log", "Log"),
+        Binding("enter", "compare", "Compare", show=False),
+        Binding("j", "table('cursor_down')", "Next row", show=False),
+        Binding("k", "table('cursor_up')", "Previous row", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: tuple[int | None, int, str] | None = None
+        self._logged = 0
+        self._reading = False
+        self._tail = LogTail(log_file())
+
+    def body(self) -> ComposeResult:
+        """Stage and progress above; table and chart; log below."""
+        with Vertical(id="progress"):
+            yield Static("", id="stage", markup=False)
+            yield ProgressLine(id="bar")
+        yield Static(_NO_RUN, id="no-run", classes="empty")
+        with Horizontal(id="run-middle"):
+            with Vertical(id="conditions-panel", classes="panel") as conditions:
+                conditions.border_title = "Conditions"
+                yield ConditionsTable(id="conditions")
+            with VerticalScroll(id="chart-panel", classes="panel") as chart:
+                chart.border_title = "RRS"
+                yield RobustnessChart(id="chart")
+        with Vertical(id="log-panel", classes="panel") as log:
+            log.border_title = "Log"
+            yield LogPane(id="log")
+
+    def on_mount(self) -> None:
+        """Look at the clock, the table and the log at their own pace."""
+        self.set_interval(_TABLE_SECONDS, self._follow)
+        self.query_one(ConditionsTable).focus()
+
+    def show_state(self) -> None:
+        """Stage, progress, keys."""
+        state = self.app.state
+        shown = self.app.shown_run is not None or state.under_way
+        for id, display in (("#no-run", not shown), ("#run-middle", shown), ("#progress", shown)):
+            self.query_one(id).display = display
+        self._show_progress(state)
+        self._show_log(state)
+        self.refresh_bindings()
+        self._follow()
+
+    def _show_progress(self, state: RunState) -> None:
+        stage, bar = self.query_one("#stage", Static), self.query_one(ProgressLine)
+        if self.app.opened is not None:
+            run = self.app.opened
+            stage.update(f"{run.name}, {run.status}" + ("" if run.status == "finished" else ": r resumes it"))
+            bar.show(run.judged / run.total if run.total else None, f"{run.judged:,} of {run.total:,}")
+            return
+        stage.update(stage_in_words(state))
+        bar.show(*progress_in_words(state, time.monotonic()))
+
+    def _show_log(self, state: RunState) -> None:
+        new = min(state.logged - self._logged, len(state.log))
+        if new > 0:
+            self.query_one(LogPane).say(list(state.log)[-new:])
+        self._logged = state.logged
+
+    def _follow(self) -> None:
+        if self.app.screen is not self:
+            return
+        if self.app.state.under_way and self.app.opened is None:
+            self._show_progress(self.app.state)
+        self.query_one(LogPane).quote(self._tail.new_lines())
+        wanted = (self.app.shown_run, self.app.state.results, self.app.theme)
+        if wanted != self._drawn and wanted[0] is not None and not self._reading:
+            self._reading = True
+            self._drawn = wanted
+            self._read(wanted[0])
+
+    @work
+    async def _read(self, run: int) -> None:
+        """Bring the table and the chart up to date from the store."""
+        try:
+            rows = await self.app.reader.ask(lambda store: _rows(store, run))
+        except QrtuiError as error:
+            self.report(error)
+            return
+        finally:
+            self._reading = False
+        at_work = self.app.state.conditions if self.app.opened is None else ()
+        self.query_one(ConditionsTable).show(rows, at_work)
+        self.query_one(RobustnessChart).show(bars_of(rows))
+        finished = sum(row.n == row.total for row in rows)
+        self.query_one("#conditions-panel").border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what can be done now."""
+        state = self.app.state
+        live = self.app.opened is None and state.under_way and state.phase != "stopping"
+        if action in ("pause", "stop"):
+            return live
+        if action == "again":
+            return not state.under_way and (self.app.opened is not None or state.experiment is not None)
+        return True
+
+    def action_pause(self) -> None:
+        """Pause the run, or let it go on."""
+        if self.app.state.phase == "paused":
+            self.app.engine.resume()
+        else:
+            self.app.engine.pause()
+            self.notify("Pausing at the next token. p goes on.")
+
+    def action_stop(self) -> None:
+        """Stop the run; it can be resumed."""
+        self.app.stop_run()
+
+    def action_again(self) -> None:
+        """Resume a run that did not finish, or run the same experiment again."""
+        if self.app.opened is not None:
+            self.app.resume(self.app.opened)
+        elif self.app.state.experiment is not None:
+            self.app.start_run(self.app.state.experiment)
+
+    def action_chart(self) -> None:
+        """Show the chart beside the table, or in its place where both do not fit; or hide it."""
+        self.toggle_class("-chart")
+
+    def action_log(self) -> None:
+        """Show or hide the log."""
+        self.toggle_class("-log")
+
+    def action_compare(self) -> None:
+        """Go to the completions."""
+        self.app.action_room("compare")
+
+    def action_table(self, move: str) -> None:
+        """Move in the table."""
+        getattr(self.query_one(ConditionsTable), f"action_{move}")()
+
+
+def stage_in_words(state: RunState) -> str:
+    """What the engine is doing: `generating with smollm2-135m in nf4, 74 tok/s`."""
+    if state.phase == "paused":
+        return f"paused while {state.stage}; p goes on"
+    rate = f", {state.tokens_per_second:.0f} tok/s" if state.tokens_per_second and state.phase == "running" else ""
+    words = state.stage + (rate if state.stage.startswith("generating") else "")
+    if state.phase == "stopped":
+        return f"{words}   r resumes it"
+    return words if state.under_way else f"{words}   3 compares, r runs it again"
+
+
+def progress_in_words(state: RunState, now: float) -> tuple[float | None, str]:
+    """The share of a run's results that are judged, and the words beside the bar."""
+    if state.fetched is not None and state.fetched[1]:
+        return state.fetched[0] / state.fetched[1], f"{state.fetched[0] / state.fetched[1]:.0%}"
+    if not state.total:
+        return None, ""
+    words = f"{state.judged:,} of {state.total:,}"
+    left = state.remaining(now)
+    if state.under_way and left is not None and state.phase != "stopping":
+        words += f"   {'less than a minute' if left < 60 else 'about ' + in_time(left)} left"
+    return state.judged / state.total, words
+
+
+def _rows(store: Any, run: int) -> Any:
+    from qrtui.results.table import table
+
+    return table(store.conditions(run), store.outcomes(run))

@@ -1,0 +1,89 @@
+"""The table of a run's conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from qrtui.tui.widgets.themed_text import themed
+from qrtui.tui.wording import rate, robustness, share
+
+if TYPE_CHECKING:
+    from qrtui.results.table import Row
+
+_NUMBERS = ("done", "pass@1", "drop", "RRS", "tok/s")
+_ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "text-muted"}
+
+
+class ConditionsTable(DataTable[Text]):
+    """A row for each condition: how far it is, and its numbers. A column that says the same in each row is left out."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id, cursor_type="row", zebra_stripes=False)
+        self._shape: tuple[object, ...] = ()
+
+    def show(self, rows: Sequence[Row], at_work: Collection[int] = ()) -> None:
+        """Show the rows; `at_work` are the ids of the conditions that are being generated."""
+        names = _names(rows)
+        shape = (names, tuple(row.condition.id for row in rows), self.app.theme)
+        if shape != self._shape:
+            self._shape = shape
+            self._rebuild(rows, names)
+        for row in rows:
+            for column, cell in zip(_NUMBERS, self._numbers(row), strict=True):
+                self._put(row, column, cell)
+            busy = row.condition.id in at_work and row.n < row.total
+            self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "text-muted"))
+
+    def _put(self, row: Row, column: str, cell: Text) -> None:
+        key = str(row.condition.id)
+        before = self.get_cell(key, column)
+        if before.plain != cell.plain or before.style != cell.style:
+            self.update_cell(key, column, cell, update_width=True)
+
+    def _rebuild(self, rows: Sequence[Row], names: tuple[str, ...]) -> None:
+        at = self.cursor_row
+        self.clear(columns=True)
+        self.add_column(" ", key="state", width=1)
+        for name in names:
+            self.add_column(name, key=name)
+        for name in _NUMBERS:
+            self.add_column(Text(name, justify="right"), key=name)
+        for row in rows:
+            words = [themed(self.app, _NAMED[name](row), "foreground") for name in names]
+            self.add_row(Text(" "), *words, *self._numbers(row), key=str(row.condition.id))
+        if at < len(rows):
+            self.move_cursor(row=at)
+
+    def _numbers(self, row: Row) -> list[Text]:
+        app = self.app
+        done = f"{row.n}/{row.total}"
+        width = max(len(done), 5)
+        return [
+            themed(app, f"{done:>{width}}", "text-muted" if row.n == row.total else "foreground", right=True),
+            themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
+            themed(app, share(row.drop), right=True),
+            themed(app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True),
+            themed(app, rate(row.tokens_per_second), "text-muted", right=True),
+        ]
+
+
+_NAMED = {
+    "model": lambda row: row.condition.model,
+    "data set": lambda row: row.condition.dataset.rpartition("/")[2],
+    "precision": lambda row: row.condition.precision,
+    "perturbation": lambda row: row.condition.perturbation,
+}
+
+
+def _names(rows: Sequence[Row]) -> tuple[str, ...]:
+    models, datasets = ({name(row) for row in rows} for name in (_NAMED["model"], _NAMED["data set"]))
+    left_out = {name for name, values in (("model", models), ("data set", datasets)) if len(values) < 2}
+    return tuple(name for name in _NAMED if name not in left_out)
+
+
+def _state(row: Row) -> str:
+    return "✓" if row.n == row.total else " "

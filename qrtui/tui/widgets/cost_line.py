@@ -1,0 +1,44 @@
+"""The line that says what a choice costs, or why it cannot be run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from qrtui.tui.wording import counted, in_bytes, in_time
+
+if TYPE_CHECKING:
+    from qrtui.errors import QrtuiError
+    from qrtui.plan import Plan
+
+
+class CostLine(Static):
+    """`1 model, 9 conditions x 20 tasks: 180 completions, 60 known, about 4 min, 538 MB`."""
+
+    def show(self, plan: Plan, models: int) -> None:
+        """Say a plan in numbers."""
+        self.update(Content(plan_in_words(plan, models)))
+
+    def working(self) -> None:
+        """A new plan is being made; the old words stay, dimmed, so that the line does not flicker."""
+        self.update(Content.styled(str(self.content), "$text-muted") if str(self.content) else "planning …")
+
+    def impossible(self, error: QrtuiError) -> None:
+        """Say why the choice cannot be run, and the way out."""
+        self.update(Content.assemble(("! ", "bold $text-warning"), (error.problem, "$text-warning"), "  ", (error.way_out, "$text-muted")))
+
+
+def plan_in_words(plan: Plan, models: int) -> str:
+    """What a plan costs, on one line."""
+    sizes = {len(condition.results) for condition in plan.conditions}
+    tasks = f" × {counted(sizes.pop(), 'task')}" if len(sizes) == 1 else ""
+    parts = [counted(plan.total, "completion"), f"{plan.known:,} known" if plan.known else "none known"]
+    if plan.to_generate:
+        parts += [f"about {in_time(plan.seconds)}" if plan.seconds else "time unknown"]
+    else:
+        parts += ["nothing to generate"]
+    if plan.memory:
+        parts.append(in_bytes(plan.memory))
+    return f"{counted(models, 'model')}, {counted(len(plan.conditions), 'condition')}{tasks}: {', '.join(parts)}"
