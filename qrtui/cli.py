@@ -23,6 +23,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def main() -> None:
     """Entry point: every error is one line on stderr and exit status 1; `--debug` shows the traceback."""
+    # Before torch is loaded: its threads must sleep, not spin, while the judge or the app needs the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("QRTUI_DEBUG"))
     try:

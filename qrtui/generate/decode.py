@@ -16,6 +16,7 @@ from qrtui.generate.prompt import cut
 Finish = Literal["stop", "length", "nan"]
 
 _TAIL_TOKENS = 16
+_PREFIX_WORTH_SHARING = 8
 _FINISHED_SHARE = 0.15
 
 
@@ -91,8 +92,8 @@ class _Batch:
         self._extra = _accepted(model, logits_to_keep=1)
         self.open = [_Sequence(at, _generator(request.seed, temperature)) for at, request in enumerate(requests)]
         self._rows = list(self.open)
-        self._ids, self._mask = self._tokenize()
         self._cache: Any = None
+        self._ids, self._mask = self._read_prompts()
 
     def step(self, *, last: bool) -> Iterator[Answer]:
         """Decode one token of every open sequence; yield those that it ended."""
@@ -115,16 +116,28 @@ class _Batch:
             self._drop_finished(chosen)
         yield from ended
 
-    def _tokenize(self) -> tuple[Tensor, Tensor]:
+    def _read_prompts(self) -> tuple[Tensor, Tensor]:
+        """The prompts' tokens and attention mask, padded on the left behind what all prompts begin with.
+
+        That common beginning (a chat's system prompt and instruction) is read once for the whole batch; the tokens
+        returned are those after it, the mask covers both.
+        """
         special = self._requests[0].add_special_tokens
-        encoded = self._tokenizer(
-            [request.text for request in self._requests],
-            return_tensors="pt",
-            padding=True,
-            add_special_tokens=special,
-        )
-        device = next(self._model.parameters()).device
-        return encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
+        prompts = [self._tokenizer(r.text, add_special_tokens=special)["input_ids"] for r in self._requests]
+        shared = _common_prefix(prompts)
+        if len(prompts) == 1 or shared < _PREFIX_WORTH_SHARING:
+            shared = 0
+        device, pad = next(self._model.parameters()).device, self._tokenizer.pad_token_id
+        width = max(map(len, prompts))
+        gaps = [width - len(prompt) for prompt in prompts]
+        ids = [[pad] * gap + prompt[shared:] for gap, prompt in zip(gaps, prompts, strict=True)]
+        mask = [[1] * shared + [0] * gap + [1] * (width - gap - shared) for gap in gaps]
+        if shared:
+            with torch.inference_mode():
+                beginning = torch.tensor([prompts[0][:shared]], device=device)
+                self._cache = self._model(input_ids=beginning, use_cache=True, **self._extra).past_key_values
+                self._cache.batch_repeat_interleave(len(prompts))
+        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
     def _forward(self) -> Tensor:
         """The logits of the next token: (rows, vocabulary), float32."""
@@ -185,6 +198,15 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     ids = configured if isinstance(configured, list | tuple) else [configured]
     return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
+
+
+def _common_prefix(prompts: list[list[int]]) -> int:
+    """How many tokens all prompts begin with; at least one token of each is left over."""
+    shortest = min(prompts, key=len)
+    for at, column in enumerate(zip(*prompts, strict=False)):
+        if len(set(column)) > 1 or at == len(shortest) - 1:
+            return at
+    return 0
 
 
 def _generator(seed: int, temperature: float) -> torch.Generator | None:

@@ -1,10 +1,10 @@
 """When an answer counts as right: EvalPlus' rules (evalplus 0.3.1, `evalplus.eval.unsafe_execute`).
 
 Exact equality first. Floats, and flat sequences of floats, may differ by the task's `atol`, or by 1e-6 where
-it has none; the types must then be the same. Some tasks have rules of their own. Two of EvalPlus' faults are
-not followed: its tolerance sticks for all inputs after the first float, and it counts no answer to
-HumanEval/32 as right. Unlike there, the arguments seen by a rule are never those that the solution may have
-changed.
+it has none; the types must then be the same. Some tasks have rules of their own. Three of EvalPlus' faults are
+not followed: its tolerance sticks for all inputs after the first float, it counts no answer to HumanEval/32 as
+right, and it broadcasts, so that `[[]]` is close to every list. Unlike there, the arguments seen by a rule are
+never those that the solution may have changed.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def _equal(expected: Any, got: Any, atol: float) -> bool:
     tolerance = atol or (FLOAT_ATOL if _is_floats(expected) else 0.0)
     if not tolerance or type(got) is not type(expected):
         return False
-    if isinstance(expected, list | tuple) and len(got) != len(expected):
-        return False
     import numpy as np
 
+    if np.shape(got) != np.shape(expected):
+        return False
     return bool(np.allclose(got, expected, rtol=RTOL, atol=tolerance))
 
 

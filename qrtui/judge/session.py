@@ -30,6 +30,8 @@ from qrtui.judge.values import TooLargeError, decode, encode
 
 STARVATION = 4
 """How many times its limit a program that never waits may take by the clock, on a busy machine."""
+_NOT_WORTH_ASKING = 0.2
+"""Seconds by the clock below which no limit can be near: there the processor's share is not asked for."""
 _REPEAT_ALARM = 0.5
 _SAY_SECONDS = 5.0
 _LARGE = 64 << 10
@@ -57,7 +59,7 @@ class Stopwatch:
     def used(self) -> float:
         """Seconds used, in the sense of the class."""
         clock = self.clock()
-        if _waits() > self._waits:
+        if clock < _NOT_WORTH_ASKING or _waits() > self._waits:
             return clock
         return min(clock, time.process_time() - self._cpu)
 
@@ -72,10 +74,13 @@ class Alarm:
     def __init__(self) -> None:
         self._watch, self._limit = Stopwatch(), 0.0
 
+    def set(self) -> None:
+        """Have the signal. A solution may take it away again: the trusted side then ends its child, later."""
+        signal.signal(signal.SIGALRM, self._ring)
+
     def start(self, limit: float) -> None:
         """Begin to count."""
         self._watch, self._limit = Stopwatch(), limit
-        signal.signal(signal.SIGALRM, self._ring)  # again each time: the last call may have changed it
         signal.setitimer(signal.ITIMER_REAL, limit, _REPEAT_ALARM)
 
     def stop(self) -> float:
@@ -177,18 +182,19 @@ def outcome(error: BaseException) -> dict[str, Any]:
 
 def _run_solution(channel: Channel, job: dict[str, Any]) -> None:
     alarm = Alarm()
+    alarm.set()
     calls: Iterable[Any] = channel.read() if job["batch"] else iter(channel.read, None)
-    say = _say if job["digests"] else _say_in_full
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     function, loaded = _load(alarm, module.__dict__, job)
+    alarm.set()
     channel.answer(loaded)
     if function is None:
         return
     try:
         for arguments, keywords, limit in calls:
             call = functools.partial(_apply, function, arguments, keywords)
-            result = _call(alarm, limit, call, say)
+            result = _call(alarm, limit, call, full=not job["digests"])
             channel.answer(result)
             if "status" in result and job["batch"]:
                 return
@@ -217,7 +223,7 @@ def _load(
     return namespace[job["entry_point"]], {"seconds": seconds}
 
 
-def _call(alarm: Alarm, limit: float, call: Callable[[], Any], say: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+def _call(alarm: Alarm, limit: float, call: Callable[[], Any], *, full: bool) -> dict[str, Any]:
     """One call. Its answer holds `seconds` with `value` or `digest`, or else `status`."""
     try:
         try:
@@ -225,28 +231,30 @@ def _call(alarm: Alarm, limit: float, call: Callable[[], Any], say: Callable[[An
             value = call()
         finally:
             seconds = alarm.stop()
-        alarm.start(max(limit, _SAY_SECONDS))
-        try:
-            said = say(value)
-        finally:
-            alarm.stop()
-        return {**said, "seconds": seconds}
+        said = None if full else _quickly(value)
+        if said is None:
+            alarm.start(max(limit, _SAY_SECONDS))
+            try:
+                said = {"value": encode(value)}
+            finally:
+                alarm.stop()
+        said["seconds"] = seconds
+        return said
     except BaseException as error:  # noqa: BLE001 - whatever the solution raises is an answer
         return outcome(error)
 
 
-def _say_in_full(value: Any) -> dict[str, Any]:
-    return {"value": encode(value)}
+def _quickly(value: Any) -> dict[str, Any] | None:
+    """A small value, or for a large one a digest, which tells as well whether it is the expected one.
 
-
-def _say(value: Any) -> dict[str, Any]:
-    """The value, or, where that is large, a digest that tells as well whether it is the expected one."""
+    None for a value that may take long: one that is not made of the built-in types alone.
+    """
     try:
         raw = marshal.dumps(value, _MARSHAL_WITHOUT_REFERENCES)
     except ValueError:
-        return _say_in_full(value)
+        return None
     if len(raw) <= _LARGE:
-        return _say_in_full(value)
+        return {"value": encode(value)}
     return {"digest": hashlib.sha256(raw).hexdigest()}
 
 

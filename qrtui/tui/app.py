@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from qrtui.tui.screens.dialogs import Message as MessageDialog
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.setup import SetupScreen
-from qrtui.tui.themes import DARK, LIGHT
+from qrtui.tui.themes import DARK, LIGHT, variables_of
 from qrtui.tui.widgets.header import ROOMS, Headline, subject_of
 
 if TYPE_CHECKING:
@@ -100,11 +101,19 @@ class QrtuiApp(App[None]):
         """Show the first room."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
-        self.switch_mode("run" if self._start and self.given else "setup")
+        wanted = os.environ.get("QRTUI_THEME", DARK.name)
+        self.theme = wanted if wanted in self.available_themes else DARK.name
         if self._start and self.given:
-            # After the first paint: planning imports what the run needs.
+            self.state.begin(self.given)
+            self.switch_mode("run")
+            # After the first paint: the engine's imports would delay it.
             self.call_after_refresh(self.start_run, self.given)
+        else:
+            self.switch_mode("setup")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The app's own colours beside the theme's."""
+        return variables_of(self.current_theme)
 
     # The engine
 
@@ -175,8 +184,7 @@ class QrtuiApp(App[None]):
     def _show_state(self) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, FramedScreen):
-                screen.show_headline()
-                screen.show_state()
+                screen.catch_up()
 
     # What is shown
 
@@ -248,26 +256,18 @@ class QrtuiApp(App[None]):
         self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action of the present room, with its key, and what Textual offers."""
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and binding.action != "command_palette":
-                key = self.get_key_display(binding)
-                yield SystemCommand(binding.description, f"{binding.tooltip or 'key'} {key}".strip(), _running(self, active.node, binding.action))
+        """Every action of the present room with its key, and what Textual offers."""
+        if isinstance(screen, FramedScreen):
+            for meaning, keys, action in screen.actions():
+                yield SystemCommand(meaning[:1].upper() + meaning[1:], f"key {keys}", partial(screen.run_action, action))
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys"):
                 yield command
+        yield SystemCommand("Quit", "key q", self.action_quit)
 
 
 def _place(level: str | None, device: str | None) -> str:
     return "   ".join(filter(None, [f"judge {level}" if level else "", device or ""]))
-
-
-def _running(app: QrtuiApp, node: object, action: str):  # type: ignore[no-untyped-def]
-    async def run() -> None:
-        await app.run_action(action, node)  # type: ignore[arg-type]
-
-    return run
 
 
 def open_app(

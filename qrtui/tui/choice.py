@@ -97,7 +97,9 @@ def _whole(typed: str, what: str) -> int:
 
 
 def _checked(experiment: Experiment) -> Experiment:
+    # A table leaves out what is empty, and an absent part would be complained of in other words.
+    table = {"models": [], "precisions": {}, "tasks": {}} | to_table(experiment)
     try:
-        return read_experiment(to_table(experiment), _SOURCE)
+        return read_experiment(table, _SOURCE)
     except PresetError as error:
         raise PresetError(error.problem.removeprefix(f"{_SOURCE}: "), error.way_out) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.color import Color
 from textual.theme import Theme
 
 DARK = Theme(
@@ -65,3 +66,14 @@ LIGHT = Theme(
         "scrollbar-background": "#fbfbf9",
     },
 )
+
+_MUTED = 0.62
+
+
+def variables_of(theme: Theme) -> dict[str, str]:
+    """The app's own variables for any theme: `muted` is text that matters less, a plain colour wherever it is used."""
+    if theme.ansi:
+        return {"muted": "ansi_bright_black"}
+    colours = theme.to_color_system().generate()
+    muted = Color.parse(colours["background"]).blend(Color.parse(colours["foreground"]), _MUTED)
+    return {"muted": muted.hex}

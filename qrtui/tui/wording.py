@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from qrtui.results.metrics import ARROWS, MoreRobust
@@ -88,7 +89,36 @@ def local_time(moment: str | None) -> str:
 
 
 def mark(status: str | None) -> str:
-    """One character for a verdict: ✓ passed, ⧖ out of time, ✗ anything else, · not judged."""
+    """One character for a verdict: ✓ passed, ◷ out of time, ✗ anything else, · not judged."""
     if status is None:
         return "·"
-    return {"passed": "✓", "timeout": "⧖"}.get(status, "✗")
+    return {"passed": "✓", "timeout": "◷"}.get(status, "✗")
+
+
+def scientific(level: float) -> str:
+    """A noise level as short as it can be written.
+
+    >>> scientific(0.003), scientific(1e-4), scientific(0.0025)
+    ('3e-3', '1e-4', '2.5e-3')
+    """
+    digits, _, exponent = f"{level:e}".partition("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
+def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str], str]:
+    """The perturbations' labels, less the noise protocol where all share one; and that protocol, or nothing.
+
+    >>> without_common_protocol(["clean", "gaussian 0.003 published"])
+    ({'clean': 'clean', 'gaussian 0.003 published': 'gaussian 0.003'}, 'published')
+    """
+    noises = [label for label in perturbations if is_noise(label)]
+    protocols = {label.split()[2] for label in noises}
+    if len(protocols) != 1:
+        return {label: label for label in perturbations}, ""
+    return {label: label.rpartition(" ")[0] if label in noises else label for label in perturbations}, protocols.pop()
+
+
+def is_noise(perturbation: str) -> bool:
+    """Whether a perturbation's label is a noise's: kind, level, protocol."""
+    words = perturbation.split()
+    return len(words) == 3 and words[0] in ("gaussian", "uniform")

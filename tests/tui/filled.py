@@ -72,7 +72,7 @@ def solution(task: str, precision: str, passed: bool) -> str:
 def fill(path: Path, *, name: str = "demo", judged: int | None = None, status: str | None = "finished") -> int:
     """Put a run into the database at `path`; returns its number. `judged` results at most get a verdict."""
     with Store(path) as store:
-        conditions = [_condition(precision, perturbation) for precision in PRECISIONS for perturbation in PERTURBATIONS]
+        conditions = [condition(precision, perturbation) for precision in PRECISIONS for perturbation in PERTURBATIONS]
         environment = {"device": "cpu", "judge_level": "L2"}
         run = store.begin_run(name, to_table(EXPERIMENT), conditions, environment)
         for record in store.conditions(run):
@@ -80,10 +80,10 @@ def fill(path: Path, *, name: str = "demo", judged: int | None = None, status: s
             share = (1.0 if record.precision == "fp32" else 0.21) if noisy else None
             store.set_condition_facts(record.id, memory=538_000_000, weights_perturbed=share)
         left = judged if judged is not None else 10_000
-        for condition in conditions:
-            for result in condition.results:
+        for planned in conditions:
+            for result in planned.results:
                 if left > 0:
-                    _judge(store, condition, result)
+                    judge(store, planned, result)
                 left -= 1
         if status:
             store.end_run(run, status)  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def _determinants(precision: str, perturbation: str, task: str) -> Determinants:
     )
 
 
-def _condition(precision: str, perturbation: str) -> PlannedCondition:
+def condition(precision: str, perturbation: str) -> PlannedCondition:
     return PlannedCondition(
         model="smollm2-135m",
         precision=precision,
@@ -120,12 +120,12 @@ def _condition(precision: str, perturbation: str) -> PlannedCondition:
     )
 
 
-def _judge(store: Store, condition: PlannedCondition, result: PlannedResult) -> None:
-    passed = passes(result.task, condition.precision, condition.perturbation)
-    program = solution(result.task, condition.precision, passed)
+def judge(store: Store, planned: PlannedCondition, result: PlannedResult) -> None:
+    passed = passes(result.task, planned.precision, planned.perturbation)
+    program = solution(result.task, planned.precision, passed)
     store.add_completion(
         Completion(
-            determinants=_determinants(condition.precision, condition.perturbation, result.task),
+            determinants=_determinants(planned.precision, planned.perturbation, result.task),
             text=f"Here is the function:\n```python\n{program}```",
             solution=program,
             finish="stop" if passed else "length",

@@ -34,17 +34,17 @@ class CompareScreen(FramedScreen):
 
     ROOM = "compare"
     BINDINGS = [
-        Binding("n", "divergence(1)", "Next ≠"),
-        Binding("p", "divergence(-1)", "Previous ≠"),
-        Binding("a", "perturbation(1)", "Perturbation"),
-        Binding("A", "perturbation(-1)", "Perturbation before", show=False),
+        Binding("n", "divergence(1)", "Next", tooltip="go to the next task where the two diverge"),
+        Binding("p", "divergence(-1)", "Prev", tooltip="go to the previous task where the two diverge"),
+        Binding("a", "perturbation(1)", "Perturb", tooltip="show the next perturbation"),
+        Binding("A", "perturbation(-1)", "Perturbation before", show=False, tooltip="show the perturbation before"),
         Binding("b", "precision", "Precision"),
         Binding("m", "model", "Model", show=False),
         Binding("f", "filter", "Filter"),
         Binding("slash", "search", "Find", key_display="/"),
-        Binding("t", "raw", "Raw text"),
+        Binding("t", "raw", "Raw"),
         Binding("z", "zoom", "Zoom", show=False),
-        Binding("y", "copy", "Copy"),
+        Binding("y", "copy", "Copy", show=False),
         Binding("e", "export", "Export"),
         Binding("j", "task(1)", "Next task", show=False),
         Binding("k", "task(-1)", "Previous task", show=False),
@@ -98,7 +98,7 @@ class CompareScreen(FramedScreen):
 
     def _follow(self) -> None:
         wanted = (self.app.shown_run, self.app.state.results if self.app.opened is None else -1)
-        if self.app.screen is self and wanted[0] is not None and wanted != self._read_state and not self._reading:
+        if self in self.app.screen_stack and wanted[0] is not None and wanted != self._read_state and not self._reading:
             self._reading = True
             self._read_state = wanted
             self._read(wanted[0])
@@ -185,8 +185,8 @@ class CompareScreen(FramedScreen):
         baseline = comparison.baselines.get(pair.model, "")
         original = self._find(pair.model, baseline, pair.perturbation)
         quantized = self._find(pair.model, pair.quantized, pair.perturbation)
-        self.query_one("#original", VerdictBadge).show(original, f"{baseline}, original")
-        self.query_one("#quantized", VerdictBadge).show(quantized, f"{pair.quantized}, quantized")
+        self.query_one("#original", VerdictBadge).show(original, f"{baseline} original")
+        self.query_one("#quantized", VerdictBadge).show(quantized, f"{pair.quantized} quantized")
         self.query_one(SideBySide).show(self._program(original), self._program(quantized))
         model = f"{pair.model}, " if len(comparison.models) > 1 else ""
         self.query_one("#pair").border_title = f"{model}{pair.perturbation}: {baseline} beside {pair.quantized}"

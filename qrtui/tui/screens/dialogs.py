@@ -71,6 +71,10 @@ class Question(Dialog[str]):
                 for key, label in self._choices.items():
                     yield Button(label, id=key, compact=True)
 
+    def on_mount(self) -> None:
+        """Enter alone does nothing that cannot be undone."""
+        self.query(Button).last().focus()
+
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id)

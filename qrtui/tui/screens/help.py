@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -24,11 +26,19 @@ WORDS = {
     "=": "both dropped equally",
     "arrow alone": "a drop is zero or negative, so that their ratio has no meaning",
     "≠": "the original and the quantized model diverge: one passed, the other did not",
-    "✓ ✗ ⧖ ·": "passed, failed, out of time, not judged yet",
+    "✓ ✗ ◷ ·": "passed, failed, out of time, not judged yet",
     "judge L3 L2 L1": "how well generated code is locked away: namespaces and L2; Landlock and seccomp; limits only",
 }
-_KEY_NAMES = {"question_mark": "?", "slash": "/", "escape": "Esc", "enter": "Enter", "space": "Space"}
-_MOVING = [("Tab, Shift+Tab", "next, previous part"), ("arrows or j k", "move"), ("Ctrl+P", "find any action by its name")]
+_EVERYWHERE = [
+    ("1 2 3 4", "go to Setup, Run, Compare, History"),
+    ("Tab, Shift+Tab", "go to the next or previous part of the screen"),
+    ("arrows, j k", "move"),
+    ("Ctrl+P", "find any action by its name"),
+    ("q, Ctrl+C", "quit; asks if a run is under way, and nothing is lost"),
+]
+
+
+_TEXT_WIDTH = 52
 
 
 class HelpScreen(ModalScreen[None]):
@@ -53,26 +63,19 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_table("Words", list(WORDS.items())), markup=False)
 
     def _keys(self) -> list[tuple[str, str]]:
-        keys: dict[str, list[str]] = {}
-        for binding in self._room._bindings.key_to_bindings.values():
-            for one in binding:
-                if one.description:
-                    keys.setdefault(one.description, []).append(_name(one))
-        rows = [(", ".join(names), description) for description, names in keys.items()]
-        return [*rows, ("q or Ctrl+C", "quit; asks if a run is under way"), *_MOVING]
+        own = [(keys, meaning) for meaning, keys, action in self._room.actions() if not action.startswith("app.")]
+        return [*own, *_EVERYWHERE]
 
     def action_scroll(self, step: int) -> None:
         """Move the page."""
         self.query_one("#help").scroll_relative(y=step, animate=False)
 
 
-def _name(binding: Binding) -> str:
-    if binding.key.startswith("ctrl+"):
-        return f"Ctrl+{binding.key[5:].upper()}"
-    return binding.key_display or _KEY_NAMES.get(binding.key, binding.key)
-
-
 def _table(title: str, rows: list[tuple[str, str]]) -> Content:
     width = max(len(first) for first, _ in rows) + 2
-    lines = [Content.assemble((f"{first:{width}}", "$accent"), second) for first, second in rows]
+    lines = []
+    for first, second in rows:
+        beginning, *rest = textwrap.wrap(second, _TEXT_WIDTH)
+        lines.append(Content.assemble((f"{first:{width}}", "$accent"), beginning))
+        lines += [Content(" " * width + line) for line in rest]
     return Content("\n").join([Content.styled(title, "bold"), *lines, Content("")])

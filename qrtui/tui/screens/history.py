@@ -73,10 +73,9 @@ class HistoryScreen(FramedScreen):
     def on_screen_resume(self) -> None:
         """Another program may have added runs."""
         self._state = -1
-        super().on_screen_resume()
 
     def _follow(self) -> None:
-        if self.app.screen is self and self._state != self.app.state.results:
+        if self in self.app.screen_stack and self._state != self.app.state.results:
             self._state = self.app.state.results
             self._read()
 
@@ -106,9 +105,9 @@ class HistoryScreen(FramedScreen):
             themed(app, str(run.id), right=True),
             themed(app, run.name),
             themed(app, f"{_MARKS[status]} {status}", _COLOURS[status]),
-            themed(app, local_time(run.started), "text-muted"),
+            themed(app, local_time(run.started), "muted"),
             themed(app, f"{run.judged:,}/{run.total:,}", right=True),
-            themed(app, _subject(run), "text-muted"),
+            themed(app, _subject(run), "muted"),
         ]
 
     @property
@@ -136,7 +135,9 @@ class HistoryScreen(FramedScreen):
         self.query_one("#chosen-subject", Static).update(
             f"{_subject(run)}   started {local_time(run.started)}{took}   {device}   judge {level}"
         )
-        self.query_one(ConditionsTable).show(rows)
+        table = self.query_one(ConditionsTable)
+        table.show(rows)
+        panel.border_subtitle = f"noise {table.protocol}" if table.protocol else ""
 
     # Actions
 

@@ -15,10 +15,11 @@ from qrtui.errors import QrtuiError
 from qrtui.paths import log_file
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.framed import FramedScreen
-from qrtui.tui.widgets.chart import RobustnessChart, bars_of
+from qrtui.tui.widgets.chart import BarChart
 from qrtui.tui.widgets.conditions_table import ConditionsTable
 from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
+from qrtui.tui.widgets.run_charts import pass_bars, pass_chart, rrs_bars, rrs_chart
 from qrtui.tui.wording import counted, in_time
 
 _TABLE_SECONDS = 0.5
@@ -58,8 +59,9 @@ class RunScreen(FramedScreen):
                 conditions.border_title = "Conditions"
                 yield ConditionsTable(id="conditions")
             with VerticalScroll(id="chart-panel", classes="panel") as chart:
-                chart.border_title = "RRS"
-                yield RobustnessChart(id="chart")
+                chart.border_title = "Relative robustness and pass@1"
+                yield rrs_chart()
+                yield pass_chart()
         with Vertical(id="log-panel", classes="panel") as log:
             log.border_title = "Log"
             yield LogPane(id="log")
@@ -75,6 +77,7 @@ class RunScreen(FramedScreen):
         shown = self.app.shown_run is not None or state.under_way
         for id, display in (("#no-run", not shown), ("#run-middle", shown), ("#progress", shown)):
             self.query_one(id).display = display
+        self.set_class(self.app.opened is not None, "-past")
         self._show_progress(state)
         self._show_log(state)
         self.refresh_bindings()
@@ -97,7 +100,7 @@ class RunScreen(FramedScreen):
         self._logged = state.logged
 
     def _follow(self) -> None:
-        if self.app.screen is not self:
+        if self not in self.app.screen_stack:
             return
         if self.app.state.under_way and self.app.opened is None:
             self._show_progress(self.app.state)
@@ -120,9 +123,13 @@ class RunScreen(FramedScreen):
             self._reading = False
         at_work = self.app.state.conditions if self.app.opened is None else ()
         self.query_one(ConditionsTable).show(rows, at_work)
-        self.query_one(RobustnessChart).show(bars_of(rows))
+        self.query_one("#rrs-chart", BarChart).show(rrs_bars(rows))
+        self.query_one("#pass-chart", BarChart).show(pass_bars(rows))
+        panel = self.query_one("#conditions-panel")
+        protocol = self.query_one(ConditionsTable).protocol
+        panel.border_title = f"Conditions, noise {protocol}" if protocol else "Conditions"
         finished = sum(row.n == row.total for row in rows)
-        self.query_one("#conditions-panel").border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
+        panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
 
     # Actions
 

@@ -48,6 +48,7 @@ class SetupScreen(FramedScreen):
         self._experiment: Experiment | None = None
         self._expected_seconds: float | None = None
         self._replan_timer: Any = None
+        self._painted = False
 
     def body(self) -> ComposeResult:
         """Preset, six panels, and the line that says the cost."""
@@ -64,9 +65,9 @@ class SetupScreen(FramedScreen):
                     yield Select([(name, name) for name in PRECISIONS], id="baseline", compact=True, allow_blank=False)
                 yield CheckList(id="quantized")
         with Horizontal(id="setup-bottom"):
-            with Panel("Attacks on the prompt", id="attacks-panel"):
+            with Panel("Prompt attacks", id="attacks-panel"):
                 yield CheckList(id="attacks")
-            with Panel("Noise on the weights", id="noise-panel"), Horizontal():
+            with Panel("Weight noise", id="noise-panel"), Horizontal():
                 yield CheckList(id="levels")
                 with Panel("", id="noise-kinds"):
                     yield CheckList(id="kinds")
@@ -93,7 +94,13 @@ class SetupScreen(FramedScreen):
                 preset.value = "demo"
         self.fill(self.app.given or self._demo(names))
         self.query_one("#models").focus()
-        self.call_after_refresh(self._look_for_models)
+        self.call_after_refresh(self._look_around)
+
+    def _look_around(self) -> None:
+        """What needs imports and files waits for the first paint."""
+        self._painted = True
+        self._look_for_models()
+        self._replan()
 
     def _demo(self, names: list[str]) -> Experiment:
         try:
@@ -176,7 +183,8 @@ class SetupScreen(FramedScreen):
         if self._replan_timer is not None:
             self._replan_timer.stop()
         self._experiment = None
-        self._replan_timer = self.set_timer(_TYPING_PAUSE, self._plan)
+        if self._painted:
+            self._replan_timer = self.set_timer(_TYPING_PAUSE, self._plan)
 
     @work(exclusive=True, group="plan")
     async def _plan(self) -> None:

@@ -14,18 +14,17 @@ from qrtui.perturb.noise import PAPER_LEVELS, NoiseKind, Protocol
 from qrtui.spec import Experiment
 from qrtui.tasks.datasets import DATASETS
 from qrtui.tui.widgets.checklist import Item
-from qrtui.tui.wording import in_bytes
+from qrtui.tui.wording import in_bytes, scientific
 
 if TYPE_CHECKING:
     from qrtui.models.listing import ModelRow
 
-_NOISE_KINDS = {"gaussian": "N(0, 1)", "uniform": "U(-1, 1)"}
 _DATASETS = {
-    "demo": "small tasks, shipped",
-    "humaneval": "164 tasks",
-    "humaneval+": "164, more tests",
-    "mbpp": "378 tasks",
-    "mbpp+": "378, more tests",
+    "demo": " 40  small tasks",
+    "humaneval": "164",
+    "humaneval+": "164  more tests",
+    "mbpp": "378",
+    "mbpp+": "378  more tests",
 }
 
 
@@ -36,9 +35,9 @@ def all_items(experiment: Experiment, rows: Sequence[ModelRow]) -> Iterator[tupl
     yield "models", model_items(models, rows)
     yield "quantized", precision_items(precisions.baseline, precisions.quantized, models, rows)
     yield "attacks", attack_items(experiment.attacks)
-    yield "kinds", [Item(_two(kind, _NOISE_KINDS.get(kind, ""), 8), kind, kind in noise.kinds) for kind in get_args(NoiseKind)]
+    yield "kinds", [Item(kind, kind, kind in noise.kinds) for kind in get_args(NoiseKind)]
     levels = sorted({*PAPER_LEVELS, *noise.levels})
-    yield "levels", [Item(f"{level:g}", level, level in noise.levels) for level in levels]
+    yield "levels", [Item(scientific(level), level, level in noise.levels) for level in levels]
     yield "protocols", [Item(name, name, name in noise.protocols) for name in get_args(Protocol)]
     names = list(dict.fromkeys([*DATASETS, *experiment.tasks.datasets]))
     yield "datasets", [
@@ -60,7 +59,7 @@ def model_items(chosen: Sequence[str], rows: Sequence[ModelRow]) -> list[Item]:
     others = [name for name in chosen if name.lower() not in known]
     return [
         *(Item(_model_line(row), row.name, row.name in ticked) for row in rows),
-        *(Item(Content.assemble(name, ("   not in the catalog" if rows else "", "$text-muted")), name, True) for name in others),
+        *(Item(Content.assemble(name, ("   not in the catalog" if rows else "", "$muted")), name, True) for name in others),
     ]
 
 
@@ -72,10 +71,9 @@ def precision_items(
     lines = []
     for name, precision in PRECISIONS.items():
         needs = [row.memory[name] for row in picked if name in row.memory]
-        memory = f"{in_bytes(max(needs)):>8}" if needs else ""
-        label = Content.assemble(
-            f"{name:6}", (f"{precision.title:14}", "$text-muted"), memory, ("  original", "$text-muted") if name == baseline else ""
-        )
+        memory = f"{in_bytes(max(needs)):>7}  " if needs else ""
+        says = "original" if name == baseline else precision.title
+        label = Content.assemble(f"{name:5}", memory, (says, "$muted"))
         lines.append(Item(label, name, name in chosen and name != baseline, disabled=name == baseline))
     return lines
 
@@ -85,19 +83,19 @@ def attack_items(chosen: Sequence[Attack]) -> list[Item]:
     attacks = list(dict.fromkeys([*chosen, *(kind() for kind in ATTACKS.values())]))
     order = list(ATTACKS)
     attacks.sort(key=lambda attack: order.index(attack.kind()))
-    return [Item(_attack_line(attack), attack, attack in chosen) for attack in attacks]
+    width = max(map(len, order))
+    return [Item(_two(attack.kind(), _parameters(attack), width), attack, attack in chosen) for attack in attacks]
 
 
-def _attack_line(attack: Attack) -> Content:
-    parameters = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in attack.parameters().items())
-    return Content.assemble(f"{attack.kind():9}", (parameters, "$text-muted"))
+def _parameters(attack: Attack) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in attack.parameters().items())
 
 
 def _model_line(row: ModelRow) -> Content:
-    here = ("here", "$text-success") if row.here else (f"fetch {in_bytes(row.fetch_bytes)}", "$text-muted")
+    here = ("here", "$text-success") if row.here else (f"fetch {in_bytes(row.fetch_bytes)}", "$muted")
     gated = "  gated" if row.gated and not row.here else ""
-    return Content.assemble(f"{row.name:20}", f"{row.size:>5}   ", (f"{here[0]:13}", here[1]), (f"{row.licence}{gated}", "$text-muted"))
+    return Content.assemble(f"{row.name:19}", f"{row.size:>6} ", (f"{here[0]:14}", here[1]), (f"{row.licence}{gated}", "$muted"))
 
 
 def _two(first: str, second: str, width: int) -> Content:
-    return Content.assemble(f"{first:{width}}", (f" {second}", "$text-muted"))
+    return Content.assemble(f"{first:{width}}", (f" {second}", "$muted"))

@@ -10,7 +10,7 @@ class CodeColours(HighlightTheme):
     """Keywords, names of functions, strings, numbers and comments; everything else is plain text."""
 
     STYLES = {
-        Token.Comment: "$text-muted italic",
+        Token.Comment: "$muted italic",
         Token.Keyword: "$text-accent",
         Token.Keyword.Constant: "$text-warning",
         Token.Operator.Word: "$text-accent",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -70,7 +71,22 @@ def columns_of(left: str, right: str, *, widths: tuple[int, int], ansi: bool) ->
 def _folded(lines: list[Content], at: int | None, width: int) -> list[Content]:
     if at is None:
         return []
-    return lines[at].fold(width) or [Content("")]
+    line = lines[at]
+    return line.divide(_breaks(line.plain, width)) or [line]
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Where to break a line that is too wide: after the last blank that fits, else in the middle of a word."""
+    breaks, start = [], 0
+    while cell_len(text[start:]) > width:
+        end = start + 1
+        while end < len(text) and cell_len(text[start : end + 1]) <= width:
+            end += 1
+        blank = text.rfind(" ", start, end)
+        indent = start + len(text[start:]) - len(text[start:].lstrip())
+        start = blank + 1 if blank > indent else end
+        breaks.append(start)
+    return breaks
 
 
 def _with_gutter(line: Content, pair: LinePair, width: int) -> Content:

@@ -9,21 +9,23 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import rate, robustness, share
+from qrtui.tui.wording import rate, robustness, share, without_common_protocol
 
 if TYPE_CHECKING:
     from qrtui.results.table import Row
 
 _NUMBERS = ("done", "pass@1", "drop", "RRS", "tok/s")
-_ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "text-muted"}
+_ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
 class ConditionsTable(DataTable[Text]):
     """A row for each condition: how far it is, and its numbers. A column that says the same in each row is left out."""
 
     def __init__(self, id: str) -> None:
-        super().__init__(id=id, cursor_type="row", zebra_stripes=False)
+        super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._shape: tuple[object, ...] = ()
+        self.protocol = ""
+        """The noise protocol that all rows share, and that they therefore do not repeat."""
 
     def show(self, rows: Sequence[Row], at_work: Collection[int] = ()) -> None:
         """Show the rows; `at_work` are the ids of the conditions that are being generated."""
@@ -36,7 +38,7 @@ class ConditionsTable(DataTable[Text]):
             for column, cell in zip(_NUMBERS, self._numbers(row), strict=True):
                 self._put(row, column, cell)
             busy = row.condition.id in at_work and row.n < row.total
-            self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "text-muted"))
+            self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "muted"))
 
     def _put(self, row: Row, column: str, cell: Text) -> None:
         key = str(row.condition.id)
@@ -46,6 +48,7 @@ class ConditionsTable(DataTable[Text]):
 
     def _rebuild(self, rows: Sequence[Row], names: tuple[str, ...]) -> None:
         at = self.cursor_row
+        shortened, self.protocol = without_common_protocol([row.condition.perturbation for row in rows])
         self.clear(columns=True)
         self.add_column(" ", key="state", width=1)
         for name in names:
@@ -53,7 +56,7 @@ class ConditionsTable(DataTable[Text]):
         for name in _NUMBERS:
             self.add_column(Text(name, justify="right"), key=name)
         for row in rows:
-            words = [themed(self.app, _NAMED[name](row), "foreground") for name in names]
+            words = [themed(self.app, shortened.get(word, word)) for word in (_NAMED[name](row) for name in names)]
             self.add_row(Text(" "), *words, *self._numbers(row), key=str(row.condition.id))
         if at < len(rows):
             self.move_cursor(row=at)
@@ -63,11 +66,11 @@ class ConditionsTable(DataTable[Text]):
         done = f"{row.n}/{row.total}"
         width = max(len(done), 5)
         return [
-            themed(app, f"{done:>{width}}", "text-muted" if row.n == row.total else "foreground", right=True),
+            themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
             themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
             themed(app, share(row.drop), right=True),
             themed(app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True),
-            themed(app, rate(row.tokens_per_second), "text-muted", right=True),
+            themed(app, rate(row.tokens_per_second), "muted", right=True),
         ]
 
 

@@ -23,11 +23,11 @@ class CostLine(Static):
 
     def working(self) -> None:
         """A new plan is being made; the old words stay, dimmed, so that the line does not flicker."""
-        self.update(Content.styled(str(self.content), "$text-muted") if str(self.content) else "planning …")
+        self.update(Content.styled(str(self.content), "$muted") if str(self.content) else "planning …")
 
     def impossible(self, error: QrtuiError) -> None:
         """Say why the choice cannot be run, and the way out."""
-        self.update(Content.assemble(("! ", "bold $text-warning"), (error.problem, "$text-warning"), "  ", (error.way_out, "$text-muted")))
+        self.update(Content.assemble(("! ", "bold $text-warning"), (error.problem, "$text-warning"), "  ", (error.way_out, "$muted")))
 
 
 def plan_in_words(plan: Plan, models: int) -> str:

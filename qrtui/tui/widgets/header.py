@@ -51,9 +51,9 @@ class HeaderLine(Widget):
         """The line, as wide as the screen."""
         name = Content.styled(" qrtui ", "bold $accent")
         subject, state, place = self.headline
-        right = Content.assemble((state, "$foreground"), ("   " if state and place else "", ""), (place, "$text-muted"), " ")
+        right = Content.assemble((state, "$foreground"), ("   " if state and place else "", ""), (place, "$muted"), " ")
         room = self.size.width - len(name) - right.cell_length - 3
-        left = Content.assemble(name, "  ", Content.styled(subject, "$text-muted").truncate(max(room, 0), ellipsis=True))
+        left = Content.assemble(name, "  ", Content.styled(subject, "$muted").truncate(max(room, 0), ellipsis=True))
         return Content.assemble(left, " " * max(1, self.size.width - left.cell_length - right.cell_length), right)
 
 

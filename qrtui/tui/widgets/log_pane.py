@@ -22,12 +22,12 @@ class LogPane(RichLog):
     def say(self, lines: Sequence[str]) -> None:
         """Add what the run itself said."""
         for line in lines:
-            self.write(themed(self.app, printable(line)))
+            self.write(themed(self.app, printable(line), wrap=True))
 
     def quote(self, lines: Sequence[str]) -> None:
         """Add what libraries said."""
         for line in lines:
-            self.write(themed(self.app, printable(line), "text-muted"))
+            self.write(themed(self.app, printable(line), "muted", wrap=True))
 
 
 class LogTail:

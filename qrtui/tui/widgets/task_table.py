@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import mark
+from qrtui.tui.wording import is_noise, mark, scientific
 
 
 class TaskTable(DataTable[Text]):
@@ -54,7 +54,7 @@ class TaskTable(DataTable[Text]):
         width = 2 * (1 + len(comparison.quantized(pair.model))) - 1
         for perturbation, name in zip(comparison.perturbations, names, strict=True):
             here = perturbation == pair.perturbation
-            label = themed(self.app, name, "accent" if here else "text-muted", bold=here)
+            label = themed(self.app, name, "accent" if here else "muted", bold=here)
             self.add_column(label, key=perturbation, width=max(width, len(name)))
         for task in self.listed:
             strips = [self._strip(comparison, task, pair, perturbation) for perturbation in comparison.perturbations]
@@ -71,7 +71,7 @@ class TaskTable(DataTable[Text]):
         strip = Text(no_wrap=True)
         for number, precision in enumerate(precisions):
             cell = comparison.cell(task, pair.model, precision, perturbation)
-            colour = "text-muted" if cell.passed is None else "text-success" if cell.passed else "text-error"
+            colour = "muted" if cell.passed is None else "text-success" if cell.passed else "text-error"
             strip.append_text(themed(self.app, (" " if number else "") + mark(cell.status), colour))
         return strip
 
@@ -84,23 +84,17 @@ def short_names(perturbations: Sequence[str]) -> list[str]:
     >>> short_names(["uniform 0.01 published", "gaussian 0.01 published"])
     ['u 1e-2', 'g 1e-2']
     """
-    noises = [perturbation.split() for perturbation in perturbations if _is_noise(perturbation)]
+    noises = [perturbation.split() for perturbation in perturbations if is_noise(perturbation)]
     kinds, protocols = {words[0] for words in noises}, {words[2] for words in noises}
     return [_short(perturbation, len(kinds) > 1, len(protocols) > 1) for perturbation in perturbations]
 
 
 def _short(perturbation: str, with_kind: bool, with_protocol: bool) -> str:
-    if not _is_noise(perturbation):
+    if not is_noise(perturbation):
         return perturbation
     kind, level, protocol = perturbation.split()
-    digits, _, exponent = f"{float(level):e}".partition("e")
-    size = f"{float(digits):g}e{int(exponent)}"
+    size = scientific(float(level))
     return " ".join(filter(None, [kind[0] if with_kind else "", size, protocol[:3] if with_protocol else ""]))
-
-
-def _is_noise(perturbation: str) -> bool:
-    words = perturbation.split()
-    return len(words) == 3 and words[0] in ("gaussian", "uniform")
 
 
 def _key(task: TaskKey) -> str:

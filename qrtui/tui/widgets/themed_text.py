@@ -21,8 +21,16 @@ def theme_colour(app: App[object], variable: str) -> Color | None:
     return None if colour.ansi == -1 else colour
 
 
-def themed(app: App[object], text: str, variable: str = "foreground", *, bold: bool = False, right: bool = False) -> Text:
-    """A table's cell: `text` in a theme colour, right-aligned if it is a number."""
+def themed(
+    app: App[object],
+    text: str,
+    variable: str = "foreground",
+    *,
+    bold: bool = False,
+    right: bool = False,
+    wrap: bool = False,
+) -> Text:
+    """`text` in a theme colour: a table's cell, right-aligned if it is a number, or lines of a log, wrapped."""
     colour = theme_colour(app, variable)
     style = Style(color=colour.rich_color if colour else None, bold=bold)
-    return Text(text, style, justify="right" if right else "left", no_wrap=True)
+    return Text(text, style, justify="right" if right else "left", no_wrap=not wrap)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qrtui.results.records import Case
 
 _LONGEST_VALUE = 400
+_ONE_LINE = 60
 
 
 def deciding_status(case: Case) -> str | None:
@@ -36,28 +37,29 @@ def verdict_in_words(case: Case | None, name: str) -> Content:
     """What the badge shows."""
     title = Content.styled(name, "bold")
     if case is None or case.solution is None:
-        return Content.assemble(title, ("   · not generated yet", "$text-muted"))
+        return Content.assemble(title, ("  · not generated yet", "$muted"))
     status = deciding_status(case)
-    colour = {"passed": "$text-success", None: "$text-muted"}.get(status, "$text-error")
-    badge = (f"   {mark(status)} {status or 'not judged yet'}", f"bold {colour}")
-    plus = "  (base tests passed)" if status != "passed" and status == case.plus and case.base == "passed" else ""
-    cost = f"   {case.tokens} tok  {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
-    cut = "  cut off at the token limit" if case.finish == "length" else ""
-    return Content("\n").join([Content.assemble(title, badge, plus, (cost + cut, "$text-muted")), *_failure(case)])
+    colour = {"passed": "$text-success", None: "$muted"}.get(status, "$text-error")
+    badge = (f"  {mark(status)} {status or 'not judged yet'}", f"bold {colour}")
+    plus = " (base passed)" if status != "passed" and status == case.plus and case.base == "passed" else ""
+    cost = f" {case.tokens} tok {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
+    cut = [Content.styled("cut off at the token limit", "$muted")] if case.finish == "length" else []
+    return Content("\n").join([Content.assemble(title, badge, plus, (cost, "$muted")), *_failure(case), *cut])
 
 
 def _failure(case: Case) -> list[Content]:
-    lines = []
-    if case.failing_input:
-        lines.append(_line("", case.failing_input))
-        lines.append(_line("expected ", case.expected or "?"))
-    if case.failing_input or case.error:
-        got = case.got if case.got is not None else case.error
-        lines.append(_line("got      " if case.got is not None else "raised   ", got or "nothing"))
-    return lines
+    if not case.failing_input and not case.error:
+        return []
+    got = _line("got ", case.got) if case.got is not None else _line("raised ", case.error or "nothing")
+    if not case.failing_input:
+        return [got]
+    call, expected = _line("", case.failing_input), _line("expected ", case.expected or "?")
+    if len(call) + len(expected) + len(got) <= _ONE_LINE:
+        return [Content("  ").join([call, expected, got])]
+    return [call, expected, got]
 
 
 def _line(label: str, value: str) -> Content:
     text = " ".join(printable(value).split())
     clipped = text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} … (e exports all of it)"
-    return Content.assemble((label, "$text-muted"), clipped)
+    return Content.assemble((label, "$muted"), clipped)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qrtui.judge.source import source
+from qrtui.judge.values import Opaque, TooLargeError, decode, encode
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.complex_numbers(allow_nan=False)
+)
+hashables = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3))
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(hashables, inner, max_size=4)
+        | st.sets(hashables, max_size=4)
+        | st.lists(inner, max_size=3).map(deque)
+    ),
+)
+
+
+def there_and_back(value: Any) -> Any:
+    return decode(json.loads(json.dumps(encode(value))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(values)
+def test_plain_values_come_back_with_their_types(value: Any) -> None:
+    assert repr(there_and_back(value)) == repr(value) or there_and_back(value) == value
+
+
+@pytest.mark.parametrize("value", [np.float64(1.5), np.int8(3), np.arange(6).reshape(2, 3), np.array(["a", "bc"])])
+def test_numpy_values_stay_numpy(value: Any) -> None:
+    back = there_and_back(value)
+    assert type(back) is type(value)
+    assert np.array_equal(back, value)
+
+
+def test_what_is_not_plain_stays_behind() -> None:
+    class Cheat:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    class Number(int):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    assert isinstance(there_and_back(Cheat()), Opaque)
+    assert isinstance(there_and_back([object])[0], Opaque)
+    assert type(there_and_back(Number(7))) is int
+    assert there_and_back(Cheat()) != there_and_back(Cheat())
+
+
+def test_what_cannot_be_carried_is_refused() -> None:
+    endless: list[Any] = []
+    endless += [endless, endless]
+    with pytest.raises(TooLargeError):
+        encode(endless)
+    for forged in ({"set": [[1]]}, {"opaque": 1, "x": 2}, {"pickle": "x"}, {"numpy": ["O8", [1], [1]]}, {"int": "z"}):
+        with pytest.raises((ValueError, TypeError)):
+            decode(forged)
+
+
+def test_source_is_bounded_whatever_the_value() -> None:
+    assert source({"a": [1, (2,)], "b": {3}}) == "{'a': [1, (2,)], 'b': {3}}"
+    assert source([]) == "[]"
+    for large in (10**100_000, [0] * 10**6, "x" * 10**7, {n: n for n in range(10**5)}):
+        assert len(source(large)) == 400

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import filled
+from conftest import until
+
+from qrtui.results.store import Store
+from qrtui.tui.screens.dialogs import Message, Question
+from qrtui.tui.widgets.chart import BarChart
+from qrtui.tui.widgets.conditions_table import ConditionsTable
+
+
+def cell(app, row: int, column: str) -> str:
+    table = app.screen.query_one(ConditionsTable)
+    key = list(table.rows)[row]
+    return table.get_cell(key, column).plain.strip()
+
+
+def rows(app) -> int:
+    return app.screen.query_one(ConditionsTable).row_count
+
+
+async def test_rows_fill_while_the_engine_works(opened, fake_run):
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        assert app.current_mode == "run"
+        fake_run.let(30)
+        await until(pilot, lambda: rows(app) == 9 and cell(app, 1, "done") == "10/20")
+        assert cell(app, 0, "pass@1") == ".600"
+        assert cell(app, 0, "state") == "✓"
+        assert cell(app, 1, "state") == "▸"
+        await until(pilot, lambda: app.headline().state == "run 1 running 30/180")
+        fake_run.let(200)
+        await until(pilot, lambda: app.state.phase == "finished" and cell(app, 8, "done") == "20/20")
+        assert cell(app, 4, "RRS") == "1.333 ↓"
+        assert cell(app, 5, "RRS") == "↓"
+
+
+async def test_the_chart_draws_no_bar_where_there_is_no_ratio(opened, database):
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        await pilot.press("4")
+        await until(pilot, lambda: app.screen.query_one("#runs").row_count == 1)
+        await pilot.press("o")
+        chart = app.screen.query_one("#rrs-chart", BarChart)
+        await until(pilot, lambda: len(chart._bars) == 4)
+        lines = chart.render().plain.splitlines()
+        assert "━" in lines[0]
+        assert "1.33 ↓" in lines[0]
+        assert "━" not in lines[1]
+        assert "↓ no ratio" in lines[1]
+
+
+async def test_stopping_ends_the_run_and_r_resumes_it(opened, fake_run):
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        fake_run.let(5)
+        await until(pilot, lambda: app.state.judged == 5)
+        await pilot.press("x")
+        await until(pilot, lambda: app.state.phase == "stopped")
+        fake_run.let(200)
+        await pilot.press("r")
+        await until(pilot, lambda: app.state.phase == "finished")
+        assert len(fake_run.experiments) == 2
+
+
+async def test_quitting_a_run_asks_and_can_be_taken_back(opened, fake_run, database):
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        fake_run.let(3)
+        await until(pilot, lambda: app.state.judged == 3)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("escape")
+        assert app.state.phase == "running"
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.click("#stop")
+        await until(pilot, lambda: not app.is_running)
+    with Store(database) as store:
+        assert store.run().status == "stopped"
+        assert store.run().judged == 3
+
+
+async def test_an_error_nobody_foresaw_ends_in_a_dialog(opened, fake_run):
+    fake_run.error = ZeroDivisionError("a library\ndivided by zero")
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.screen, Message))
+        assert app.state.phase == "failed"
+        assert app.state.reason == "ZeroDivisionError: a library divided by zero"
+        await pilot.press("escape")
+        fake_run.error = None
+        fake_run.let(200)
+        await pilot.press("r")
+        await until(pilot, lambda: app.state.phase == "finished")
