@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cached_property
 from typing import Any
 
@@ -39,11 +38,23 @@ class Task(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     @cached_property
     def content_hash(self) -> str:
         """A SHA-256 of all that decides a verdict: a changed test gives another hash, and so another verdict."""
-        content = msgspec.to_builtins(self)
-        del content["dataset"]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
+        content = [getattr(self, field) for field in self.__struct_fields__ if field != "dataset"]
+        return hashlib.sha256(_canonical(content).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def is_instruction(self) -> bool:
         """Whether the prompt is a docstring alone (MBPP's shape) and holds no signature to complete."""
         return f"def {self.entry_point}" not in self.prompt
+
+
+def _canonical(value: Any) -> str:
+    """One text for one value: types told apart, sets and dictionaries in an order of their own making."""
+    match value:
+        case dict():
+            return "{" + ",".join(sorted(f"{_canonical(k)}:{_canonical(v)}" for k, v in value.items())) + "}"
+        case set() | frozenset():
+            return "set(" + ",".join(sorted(map(_canonical, value))) + ")"
+        case list() | tuple():
+            return type(value).__name__ + "(" + ",".join(map(_canonical, value)) + ")"
+        case _:
+            return f"{type(value).__name__} {value!r}"

@@ -66,7 +66,7 @@ class QrtuiApp(App[None]):
     """
 
     TITLE = "qrtui"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     MODES = {"setup": SetupScreen, "run": _run_screen, "compare": _compare_screen, "history": _history_screen}
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
@@ -285,6 +285,8 @@ def open_app(
         app.run()
     for line in app.state.summary():
         print(line)
+    if app.return_code:
+        print(f"qrtui ended by an error; the whole of it is in {log_file()}", file=sys.stderr)
     if app.engine.busy:
         # The engine is inside a library that does not return; all that it judged is committed.
         sys.stdout.flush()

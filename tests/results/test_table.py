@@ -1,0 +1,70 @@
+"""From verdicts to the table: worked by hand in conftest's four tasks."""
+
+import json
+
+import pytest
+
+from qrtui.results.published import published_table
+from qrtui.results.report import make_report, write_report
+from qrtui.results.table import table
+
+from .conftest import fill
+
+
+def rows_of(store, run):
+    return {
+        (row.condition.precision, row.condition.perturbation): row
+        for row in table(store.conditions(run), store.outcomes(run))
+    }
+
+
+def test_a_finished_run_in_numbers(store):
+    rows = rows_of(store, fill(store))
+    assert rows["fp32", "clean"].pass_at_1 == 1.0
+    assert (rows["fp32", "char"].drop, rows["fp32", "char"].delta) == (0.5, 0.5)
+    assert (rows["int8", "char"].drop, rows["int8", "char"].delta) == (0.25, pytest.approx(1 / 3))
+    assert (rows["int8", "char"].rrs, rows["int8", "char"].more_robust) == (2.0, "quantized")
+    assert rows["fp32", "char"].rrs is None
+    assert rows["int8", "clean"].more_robust is None
+    assert rows["int8", "char"].tokens_per_second == pytest.approx(20)
+
+
+def test_a_run_under_way_compares_only_tasks_judged_in_all_four_cells(store):
+    run = fill(store, upto=3)
+    rows = rows_of(store, run)
+    assert (rows["fp32", "char"].n, rows["fp32", "char"].total) == (3, 4)
+    # Of the first three tasks each model loses one: 1/3 against 1/3.
+    assert (rows["int8", "char"].rrs, rows["int8", "char"].more_robust) == (1.0, "equal")
+
+
+def test_nothing_judged_gives_no_numbers(store):
+    rows = rows_of(store, fill(store, upto=0))
+    assert all(row.pass_at_1 is None and row.rrs is None and row.more_robust is None for row in rows.values())
+
+
+def test_report_has_every_key_of_its_contract(store):
+    run = fill(store)
+    report = json.loads(write_report(make_report(store, store.run(str(run))), "json"))
+    assert set(report) == {"run", "status", "conditions", "summary"}
+    assert set(report["summary"]) == {"quantized", "original", "equal", "sign_test_p"}
+    for condition in report["conditions"]:
+        assert list(condition) == [
+            "model", "precision", "dataset", "perturbation", "n", "passed", "pass_at_1", "pass_at_1_plus", "drop",
+            "delta", "rrs", "rrs_low", "rrs_high", "more_robust", "p_value", "weights_perturbed",
+        ]  # fmt: skip
+    assert report["summary"]["quantized"] == 1
+    assert report["conditions"][3]["p_value"] == 1.0
+
+
+@pytest.mark.parametrize("form", ["text", "md", "csv", "latex"])
+def test_every_format_shows_the_numbers(store, form):
+    run = fill(store)
+    text = write_report(make_report(store, store.run(str(run))), form)
+    assert "char" in text
+    assert ("2.0" if form == "csv" else "2.000") in text
+
+
+def test_the_published_table_has_the_papers_headline():
+    summary = published_table().summary
+    assert (summary.quantized, summary.original, summary.equal) == (65, 54, 7)
+    assert summary.sign_test_p == pytest.approx(0.359, abs=5e-4)
