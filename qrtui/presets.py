@@ -121,7 +121,8 @@ def _anchor_paths(table: dict[str, Any], folder: Path) -> None:
     tasks = table.get("tasks")
     if isinstance(tasks, dict) and isinstance(tasks.get("datasets"), list):
         tasks["datasets"] = [anchored(name) for name in tasks["datasets"]]
-    for model in table.get("models") or []:
+    models = table.get("models")
+    for model in models if isinstance(models, list) else []:
         if isinstance(model, dict):
             model["id"] = anchored(model.get("id"))
 

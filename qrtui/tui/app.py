@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -19,6 +18,8 @@ from textual.screen import Screen
 
 from qrtui.errors import QrtuiError
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
+from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
+from qrtui.tui.opening import open_app
 from qrtui.tui.reader import Reader
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.dialogs import Message as MessageDialog
@@ -26,11 +27,13 @@ from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.setup import SetupScreen
 from qrtui.tui.themes import DARK, LIGHT, variables_of
-from qrtui.tui.widgets.header import ROOMS, Headline, subject_of
+from qrtui.tui.widgets.header import ROOMS
 
 if TYPE_CHECKING:
     from qrtui.results.records import RunRecord
     from qrtui.spec import Experiment
+
+__all__ = ["QrtuiApp", "open_app"]
 
 _DRAWS_PER_SECOND = 4
 _PATIENCE_WHEN_QUITTING = 15.0
@@ -200,18 +203,7 @@ class QrtuiApp(App[None]):
 
     def headline(self) -> Headline:
         """The header's words for the run that is shown."""
-        if self.opened is not None:
-            from qrtui.spec import read_experiment
-
-            record = self.opened
-            subject = subject_of(read_experiment(record.experiment, record.name))
-            return Headline(subject, f"run {record.id} {record.status}", _place(record.environment.get("judge_level"), record.environment.get("device")))
-        state = self.state
-        if state.experiment is None:
-            return Headline()
-        number = f"run {state.run} " if state.run else ""
-        count = f" {state.judged:,}/{state.total:,}" if state.total else ""
-        return Headline(subject_of(state.experiment), f"{number}{state.phase}{count}", _place(state.level, state.device))
+        return headline_of_record(self.opened) if self.opened is not None else headline_of_state(self.state)
 
     def report(self, error: QrtuiError) -> None:
         """Show an error that a person can mend."""
@@ -259,36 +251,10 @@ class QrtuiApp(App[None]):
         """Every action of the present room with its key, and what Textual offers."""
         if isinstance(screen, FramedScreen):
             for meaning, keys, action in screen.actions():
-                yield SystemCommand(meaning[:1].upper() + meaning[1:], f"key {keys}", partial(screen.run_action, action))
+                yield SystemCommand(
+                    meaning[:1].upper() + meaning[1:], f"key {keys}", partial(screen.run_action, action)
+                )
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys"):
                 yield command
         yield SystemCommand("Quit", "key q", self.action_quit)
-
-
-def _place(level: str | None, device: str | None) -> str:
-    return "   ".join(filter(None, [f"judge {level}" if level else "", device or ""]))
-
-
-def open_app(
-    database: Path, experiment: Experiment | None = None, *, start: bool = False, allow_unsafe_judge: bool = False
-) -> int:
-    """Open the app on this terminal and return the exit code when it is closed.
-
-    While it is open, nothing else reaches the terminal; afterwards two lines there say what became of the last run.
-    """
-    from qrtui.paths import log_file
-    from qrtui.tui.screen_guard import guarded_screen
-
-    app = QrtuiApp(database, experiment, start, allow_unsafe_judge)
-    with guarded_screen(log_file()):
-        app.run()
-    for line in app.state.summary():
-        print(line)
-    if app.return_code:
-        print(f"qrtui ended by an error; the whole of it is in {log_file()}", file=sys.stderr)
-    if app.engine.busy:
-        # The engine is inside a library that does not return; all that it judged is committed.
-        sys.stdout.flush()
-        os._exit(app.return_code or 0)
-    return app.return_code or 0

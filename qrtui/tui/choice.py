@@ -92,7 +92,9 @@ def _noise(choice: Choice) -> NoiseGrid:
 def _whole(typed: str, what: str) -> int:
     text = typed.strip().replace("_", "").replace(",", "")
     if not text.isdecimal() or int(text) == 0:
-        raise PresetError(f"{what}: {typed.strip() or 'nothing'!r} is not a whole number above 0", "type one, such as 20")
+        raise PresetError(
+            f"{what}: {typed.strip() or 'nothing'!r} is not a whole number above 0", "type one, such as 20"
+        )
     return int(text)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
@@ -79,7 +78,7 @@ class Comparison:
         pairs = self.pairs()
         perturbed_first = sorted(pairs, key=lambda pair: pair.perturbation == "clean")
         found = next((pair for pair in perturbed_first if any(self.diverges(task, pair) for task in self.tasks)), None)
-        return found or next(iter(pairs), None)
+        return found or next(iter(perturbed_first), None)
 
     def cell(self, task: TaskKey, model: str, precision: str, perturbation: str) -> Cell:
         """One task under one condition."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from qrtui.events import Decoding, Event, Fetching
 
 if TYPE_CHECKING:
-    from qrtui.events import RunEnded
     from qrtui.control import Control
+    from qrtui.events import RunEnded
     from qrtui.spec import Experiment
 
 RunFunction = Callable[..., "RunEnded"]
@@ -144,6 +144,6 @@ class Engine:
             return self._run_function(
                 experiment, self._database, emit, control, allow_unsafe_judge=self._allow_unsafe_judge
             )
-        except BaseException as error:  # noqa: BLE001 - the thread must outlive whatever a library raises
+        except BaseException as error:
             logging.getLogger("qrtui.engine").exception("the run failed")
             return EngineFailed(" ".join(f"{type(error).__name__}: {error}".split()))

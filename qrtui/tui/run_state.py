@@ -102,7 +102,9 @@ class RunState:
         """What to say of the last run on the terminal, once the app is closed: nothing where there was none."""
         if self.run is None:
             return [f"The run {self.phase}: {self.reason}"] if self.reason else []
-        first = f"Run {self.run} {'stopped' if self.under_way else self.phase}: {self.judged:,} of {self.total:,} judged."
+        first = (
+            f"Run {self.run} {'stopped' if self.under_way else self.phase}: {self.judged:,} of {self.total:,} judged."
+        )
         go_on = "" if self.phase == "finished" else "   go on: qrtui, 4 History, r"
         return [first, f"See it: qrtui report {self.run}{go_on}"]
 

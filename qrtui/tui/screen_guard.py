@@ -15,11 +15,11 @@ _LARGEST_LOG = 5_000_000
 
 @contextmanager
 def guarded_screen(log: Path) -> Iterator[None]:
-    """A context in which file descriptors 1 and 2 lead to `log`, and `sys.__stdout__` and `sys.__stderr__` to the terminal.
+    """A context in which file descriptors 1 and 2 lead to `log`.
 
-    Textual draws on the latter two. Whatever else writes, writes to the log: handlers bound to the old streams, C code,
-    child processes. On leaving, everything leads to where it led before. Where the log cannot be opened, it is the null
-    device. The log is readable by its owner alone.
+    Textual draws on `sys.__stdout__` and `sys.__stderr__`, which lead to the terminal meanwhile. Whatever else writes,
+    writes to the log: handlers bound to the old streams, C code, child processes. On leaving, everything leads to where
+    it led before. Where the log cannot be opened, it is the null device. The log is readable by its owner alone.
     """
     _flush()
     log_fd = _open(log)

@@ -91,7 +91,7 @@ def test_a_task_file_in_evalplus_format_is_a_data_set(tmp_path):
     [
         (lambda: load_tasks("humanevl"), "did you mean humaneval"),
         (lambda: load_tasks("absent.jsonl"), "there is no task file absent.jsonl"),
-        (lambda: find_task("Demo/9999"), "demo has Demo/0 to"),
+        (lambda: find_task("Demo/9999"), "did you mean Demo/9"),
         (lambda: find_task("Nope/1"), "ids look like"),
     ],
 )

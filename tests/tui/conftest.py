@@ -100,5 +100,3 @@ def opened(database: Path, fake_run: FakeRun):
         fake_run.let(10_000)
 
     return open_it
-
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from qrtui.judge.verdict import Verdict
+from qrtui.perturb.attacks import ATTACKS
 from qrtui.results.records import Completion, Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, ModelChoice, NoiseGrid, Precisions, TaskSelection, to_table
-from qrtui.perturb.attacks import ATTACKS
 
 PRECISIONS = ("fp32", "int8", "nf4")
 NOISE = "gaussian 0.003 published"
@@ -50,7 +50,8 @@ def passes(task: str, precision: str, perturbation: str) -> bool:
 
 def prompt(task: str, perturbation: str) -> str:
     """The task's prompt; the attack turns three letters into capitals."""
-    text = f'"""\nWrite a function to count the vowels in a given string, variant {task}.\nassert count_vowels("banana") == 3\n"""\n'
+    sentence = f"Write a function to count the vowels in a given string, variant {task}."
+    text = f'"""\n{sentence}\nassert count_vowels("banana") == 3\n"""\n'
     return text.replace("function", "functIon").replace("vowels in", "voweLs in") if perturbation == "char" else text
 
 
@@ -114,7 +115,13 @@ def condition(precision: str, perturbation: str) -> PlannedCondition:
         dataset="demo",
         perturbation=perturbation,
         results=[
-            PlannedResult(task, 0, f"hash of {task}", prompt(task, perturbation), _determinants(precision, perturbation, task).key())
+            PlannedResult(
+                task,
+                0,
+                f"hash of {task}",
+                prompt(task, perturbation),
+                _determinants(precision, perturbation, task).key(),
+            )
             for task in TASKS
         ],
     )

@@ -3,7 +3,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "transformers", "bitsandbytes", "plotext", "sqlite_utils", "evalplus", "nltk", "scipy", "numpy", "pygments")
+HEAVY = (
+    "torch",
+    "transformers",
+    "bitsandbytes",
+    "plotext",
+    "sqlite_utils",
+    "evalplus",
+    "nltk",
+    "scipy",
+    "numpy",
+    "pygments",
+)
 
 
 def test_opening_the_app_imports_nothing_heavy():

@@ -205,7 +205,9 @@ class CompareScreen(FramedScreen):
 
     def _find(self, model: str, precision: str, perturbation: str) -> Case | None:
         wanted = (model, precision, perturbation)
-        found = (c for c in self._cases if (c.condition.model, c.condition.precision, c.condition.perturbation) == wanted)
+        found = (
+            c for c in self._cases if (c.condition.model, c.condition.precision, c.condition.perturbation) == wanted
+        )
         return next(found, None)
 
     def _program(self, case: Case | None) -> str:
@@ -224,14 +226,18 @@ class CompareScreen(FramedScreen):
         if found is None:
             self.notify("No listed task diverges here. a and b show other conditions.")
         elif (found - table.cursor_row) * step <= 0:
-            self.notify("Round the end: back at the first." if step > 0 else "Round the start: back at the last.", timeout=2)
+            self.notify(
+                "Round the end: back at the first." if step > 0 else "Round the start: back at the last.", timeout=2
+            )
         if found is not None:
             table.move_cursor(row=found)
 
     def action_perturbation(self, step: int) -> None:
         """Show another perturbation."""
         if self._comparison is not None and self._pair is not None:
-            self._to(self._pair._replace(perturbation=_next(self._comparison.perturbations, self._pair.perturbation, step)))
+            self._to(
+                self._pair._replace(perturbation=_next(self._comparison.perturbations, self._pair.perturbation, step))
+            )
 
     def action_precision(self) -> None:
         """Compare another quantized precision."""
@@ -292,7 +298,9 @@ class CompareScreen(FramedScreen):
         text = self._markdown()
         if text:
             self.app.copy_to_clipboard(text)
-            self.notify(f"{counted(len(text.splitlines()), 'line')} copied, if the terminal allows it; e saves them to a file.")
+            self.notify(
+                f"{counted(len(text.splitlines()), 'line')} copied, if the terminal allows it; e saves them to a file."
+            )
 
     def action_export(self) -> None:
         """Save the case as Markdown in the current folder."""
@@ -303,7 +311,9 @@ class CompareScreen(FramedScreen):
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            self.report(QrtuiError(f"{path.resolve()} cannot be written: {error.strerror}", "start qrtui in a folder of yours"))
+            self.report(
+                QrtuiError(f"{path.resolve()} cannot be written: {error.strerror}", "start qrtui in a folder of yours")
+            )
             return
         self.notify(f"Saved to {path.resolve()}")
 

@@ -12,10 +12,10 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Static
 
 from qrtui.errors import QrtuiError
+from qrtui.tui.headline import subject_of_record
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.conditions_table import ConditionsTable
-from qrtui.tui.widgets.header import subject_of
 from qrtui.tui.widgets.themed_text import themed
 from qrtui.tui.wording import NOTHING, local_time
 
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_SECONDS = 2.0
 _NO_RUN = "No run yet. Pick what to run in Setup (1) and press r; every run is kept here."
-_COLOURS = {"finished": "text-success", "failed": "text-error", "stopped": "text-warning", "running": "accent", "unfinished": "text-warning"}
+_COLOURS = {
+    "finished": "text-success",
+    "failed": "text-error",
+    "stopped": "text-warning",
+    "running": "accent",
+    "unfinished": "text-warning",
+}
 _MARKS = {"finished": "✓", "failed": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
 
 
@@ -107,7 +113,7 @@ class HistoryScreen(FramedScreen):
             themed(app, f"{_MARKS[status]} {status}", _COLOURS[status]),
             themed(app, local_time(run.started), "muted"),
             themed(app, f"{run.judged:,}/{run.total:,}", right=True),
-            themed(app, _subject(run), "muted"),
+            themed(app, subject_of_record(run), "muted"),
         ]
 
     @property
@@ -133,7 +139,7 @@ class HistoryScreen(FramedScreen):
         device = run.environment.get("device") or NOTHING
         level = run.environment.get("judge_level") or NOTHING
         self.query_one("#chosen-subject", Static).update(
-            f"{_subject(run)}   started {local_time(run.started)}{took}   {device}   judge {level}"
+            f"{subject_of_record(run)}   started {local_time(run.started)}{took}   {device}   judge {level}"
         )
         table = self.query_one(ConditionsTable)
         table.show(rows)
@@ -188,15 +194,6 @@ class HistoryScreen(FramedScreen):
 def _honest_status(run: RunRecord) -> str:
     # Another program may be at it, or a killed one could not say that it ended.
     return "unfinished" if run.status == "running" else run.status
-
-
-def _subject(run: RunRecord) -> str:
-    from qrtui.spec import read_experiment
-
-    try:
-        return subject_of(read_experiment(run.experiment, run.name))
-    except QrtuiError:
-        return NOTHING
 
 
 def _rows(store: Any, run: int) -> Any:

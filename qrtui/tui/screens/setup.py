@@ -79,7 +79,9 @@ class SetupScreen(FramedScreen):
                 yield from _field("up to", "max-new-tokens", "512", "tokens")
                 with Horizontal(classes="field-line"):
                     yield Label("prompt", classes="field")
-                    yield Select([(s, s) for s in get_args(PromptStyle)], id="prompt-style", compact=True, allow_blank=False)
+                    yield Select(
+                        [(s, s) for s in get_args(PromptStyle)], id="prompt-style", compact=True, allow_blank=False
+                    )
         with Horizontal(id="cost"):
             yield Button("Run", id="start", compact=True, variant="primary")
             yield CostLine(id="cost-line")
@@ -225,7 +227,9 @@ class SetupScreen(FramedScreen):
     @work
     async def action_load(self) -> None:
         """Load a preset from a file."""
-        path = await self.app.push_screen_wait(AskPath("Load preset", "A preset's file (.toml), or the name of a shipped one", ""))
+        path = await self.app.push_screen_wait(
+            AskPath("Load preset", "A preset's file (.toml), or the name of a shipped one", "")
+        )
         if path:
             self._load(path)
 
@@ -246,7 +250,9 @@ class SetupScreen(FramedScreen):
         except QrtuiError as error:
             self.report(error)
             return
-        question = AskPath("Save preset", f"Where to? Run it again with: qrtui run {experiment.name}.toml", f"{experiment.name}.toml")
+        question = AskPath(
+            "Save preset", f"Where to? Run it again with: qrtui run {experiment.name}.toml", f"{experiment.name}.toml"
+        )
         typed = await self.app.push_screen_wait(question)
         if typed:
             path = Path(typed).expanduser()

@@ -40,9 +40,10 @@ def all_items(experiment: Experiment, rows: Sequence[ModelRow]) -> Iterator[tupl
     yield "levels", [Item(scientific(level), level, level in noise.levels) for level in levels]
     yield "protocols", [Item(name, name, name in noise.protocols) for name in get_args(Protocol)]
     names = list(dict.fromkeys([*DATASETS, *experiment.tasks.datasets]))
-    yield "datasets", [
-        Item(_two(name, _DATASETS.get(name, ""), 11), name, name in experiment.tasks.datasets) for name in names
-    ]
+    yield (
+        "datasets",
+        [Item(_two(name, _DATASETS.get(name, ""), 11), name, name in experiment.tasks.datasets) for name in names],
+    )
 
 
 def model_rows() -> list[ModelRow]:
@@ -59,7 +60,10 @@ def model_items(chosen: Sequence[str], rows: Sequence[ModelRow]) -> list[Item]:
     others = [name for name in chosen if name.lower() not in known]
     return [
         *(Item(_model_line(row), row.name, row.name in ticked) for row in rows),
-        *(Item(Content.assemble(name, ("   not in the catalog" if rows else "", "$muted")), name, True) for name in others),
+        *(
+            Item(Content.assemble(name, ("   not in the catalog" if rows else "", "$muted")), name, True)
+            for name in others
+        ),
     ]
 
 
@@ -94,7 +98,9 @@ def _parameters(attack: Attack) -> str:
 def _model_line(row: ModelRow) -> Content:
     here = ("here", "$text-success") if row.here else (f"fetch {in_bytes(row.fetch_bytes)}", "$muted")
     gated = "  gated" if row.gated and not row.here else ""
-    return Content.assemble(f"{row.name:19}", f"{row.size:>6} ", (f"{here[0]:14}", here[1]), (f"{row.licence}{gated}", "$muted"))
+    return Content.assemble(
+        f"{row.name:19}", f"{row.size:>6} ", (f"{here[0]:14}", here[1]), (f"{row.licence}{gated}", "$muted")
+    )
 
 
 def _two(first: str, second: str, width: int) -> Content:

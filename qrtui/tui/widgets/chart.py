@@ -33,8 +33,8 @@ class Bar(NamedTuple):
 class BarChart(Widget):
     """Bars under each other, as tall as they need; a value that is not there has no bar.
 
-    `axis` names the horizontal axis, `reference` is where a vertical line stands, `top` the least that the axis reaches,
-    `empty` what to say without bars.
+    `axis` names the horizontal axis, `reference` is where a vertical line stands, `top` the least that the axis
+    reaches, `empty` what to say without bars.
     """
 
     def __init__(self, *, id: str, axis: str, empty: str, top: float = 1.0, reference: float | None = None) -> None:

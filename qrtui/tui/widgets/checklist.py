@@ -56,7 +56,8 @@ class CheckList(SelectionList[Any]):
         return tuple(value for value in values if value in chosen)
 
     def render_line(self, y: int) -> Strip:
-        """The option's line behind its box. The grandparent draws the text; the parent would draw a box of colour alone."""
+        """The option's line behind its box."""
+        # The grandparent draws the text alone; the parent would add a box that only colour fills.
         line = super(SelectionList, self).render_line(y)
         index = self.scroll_offset.y + y
         try:

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from qrtui.results.case import printable
-from qrtui.tui.widgets.diff import LinePair, paired_lines
+from qrtui.tui.widgets.diff import paired_lines
 
 _GUTTER = 2
 _DIFFERING = "on $warning 12%"
@@ -63,8 +63,10 @@ def columns_of(left: str, right: str, *, widths: tuple[int, int], ansi: bool) ->
     for pair in paired_lines(*([line.plain for line in lines] for lines in code)):
         folded = [_folded(lines, at, width) for lines, at, width in zip(code, pair[:2], widths, strict=True)]
         height = max(map(len, folded))
+        # Beside a program that is not there yet, nothing differs.
+        differs = not pair.same and all(code)
         for column, lines, width in zip(columns, folded, widths, strict=True):
-            column += [_with_gutter(line, pair, width) for line in lines] + [Content(" ")] * (height - len(lines))
+            column += [_with_gutter(line, differs, width) for line in lines] + [Content(" ")] * (height - len(lines))
     return columns
 
 
@@ -89,10 +91,12 @@ def _breaks(text: str, width: int) -> list[int]:
     return breaks
 
 
-def _with_gutter(line: Content, pair: LinePair, width: int) -> Content:
-    if pair.same:
+def _with_gutter(line: Content, differs: bool, width: int) -> Content:
+    if not differs:
         return Content.assemble("  ", line)
-    return Content.assemble(("▌ ", "$warning"), line.pad_right(max(0, width - line.cell_length)).stylize_before(_DIFFERING))
+    return Content.assemble(
+        ("▌ ", "$warning"), line.pad_right(max(0, width - line.cell_length)).stylize_before(_DIFFERING)
+    )
 
 
 def _highlighted(code: str, ansi: bool) -> Content:

@@ -27,7 +27,11 @@ class CostLine(Static):
 
     def impossible(self, error: QrtuiError) -> None:
         """Say why the choice cannot be run, and the way out."""
-        self.update(Content.assemble(("! ", "bold $text-warning"), (error.problem, "$text-warning"), "  ", (error.way_out, "$muted")))
+        self.update(
+            Content.assemble(
+                ("! ", "bold $text-warning"), (error.problem, "$text-warning"), "  ", (error.way_out, "$muted")
+            )
+        )
 
 
 def plan_in_words(plan: Plan, models: int) -> str:

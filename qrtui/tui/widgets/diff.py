@@ -25,7 +25,9 @@ class LinePair(NamedTuple):
 def paired_lines(left: list[str], right: list[str]) -> list[LinePair]:
     """The lines of two texts in order, equal ones side by side. Trailing blanks do not make a difference."""
     pairs = []
-    matcher = difflib.SequenceMatcher(None, [line.rstrip() for line in left], [line.rstrip() for line in right], autojunk=False)
+    matcher = difflib.SequenceMatcher(
+        None, [line.rstrip() for line in left], [line.rstrip() for line in right], autojunk=False
+    )
     for tag, a, b, c, d in matcher.get_opcodes():
         for at in range(max(b - a, d - c)):
             pairs.append(LinePair(a + at if a + at < b else None, c + at if c + at < d else None, tag == "equal"))

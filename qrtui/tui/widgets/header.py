@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from textual import events
 from textual.app import ComposeResult, RenderResult
 from textual.containers import Horizontal
@@ -12,28 +10,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-if TYPE_CHECKING:
-    from qrtui.spec import Experiment
+from qrtui.tui.headline import Headline
 
 ROOMS = {"setup": "Setup", "run": "Run", "compare": "Compare", "history": "History"}
-
-
-class Headline(NamedTuple):
-    """What the first line says: what is run, how far it is, and on what."""
-
-    subject: str = "robustness of quantized code models"
-    state: str = ""
-    place: str = ""
-
-
-def subject_of(experiment: Experiment) -> str:
-    """An experiment in a few words: models, precisions, data sets and how many tasks of each."""
-    models = [model.id.rstrip("/").rpartition("/")[2] for model in experiment.models]
-    named = ", ".join(models) if len(models) < 3 else f"{models[0]} and {len(models) - 1} more"
-    datasets = ", ".join(name.rpartition("/")[2] for name in experiment.tasks.datasets) or "picked tasks"
-    limit = f" {experiment.tasks.limit} tasks" if experiment.tasks.limit else ""
-    precisions = f"{experiment.precisions.baseline} vs {', '.join(experiment.precisions.quantized)}"
-    return f"{named}   {precisions}   {datasets}{limit}"
 
 
 class HeaderLine(Widget):
@@ -68,7 +47,10 @@ class RoomTab(Static):
             self.room = room
 
     def __init__(self, key: str, room: str, title: str, *, here: bool) -> None:
-        super().__init__(Content.assemble((key, "bold $accent" if not here else "bold"), f" {title}"), classes="-here" if here else "")
+        super().__init__(
+            Content.assemble((key, "bold $accent" if not here else "bold"), f" {title}"),
+            classes="-here" if here else "",
+        )
         self._room = room
 
     def on_click(self, event: events.Click) -> None:

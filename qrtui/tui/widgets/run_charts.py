@@ -34,7 +34,9 @@ def rrs_bars(rows: Sequence[Row]) -> list[Bar]:
         Bar(
             label,
             row.rrs,
-            f"{row.rrs:.2f} {ARROWS[row.more_robust]}" if row.rrs is not None else f"{ARROWS[row.more_robust]} no ratio",
+            f"{row.rrs:.2f} {ARROWS[row.more_robust]}"
+            if row.rrs is not None
+            else f"{ARROWS[row.more_robust]} no ratio",
             _WINNER_COLOURS[row.more_robust],
         )
         for row, label in zip(told, labels, strict=True)
@@ -45,8 +47,12 @@ def pass_bars(rows: Sequence[Row]) -> list[Bar]:
     """A bar for each condition with a result, the precisions of one perturbation under each other."""
     if not any(row.n for row in rows):
         return []
-    order = list(dict.fromkeys((row.condition.model, row.condition.dataset, row.condition.perturbation) for row in rows))
-    grouped = sorted(rows, key=lambda row: order.index((row.condition.model, row.condition.dataset, row.condition.perturbation)))
+    order = list(
+        dict.fromkeys((row.condition.model, row.condition.dataset, row.condition.perturbation) for row in rows)
+    )
+    grouped = sorted(
+        rows, key=lambda row: order.index((row.condition.model, row.condition.dataset, row.condition.perturbation))
+    )
     return [
         Bar(
             label,

@@ -1,0 +1,139 @@
+"""Presets: what is right is read and written back; what is wrong gets one line that names file, key and remedy."""
+
+import tomllib
+
+import pytest
+
+from qrtui.errors import PresetError
+from qrtui.presets import attack_of, load_preset, preset_names, save_preset
+from qrtui.spec import read_experiment, to_toml
+
+WHOLE = """
+name = "whole"
+seed = 7
+device = "cpu"
+[[models]]
+id = "smollm2-135m"
+[precisions]
+baseline = "fp32"
+quantized = ["int8", "nf4"]
+[tasks]
+datasets = ["demo", "humaneval"]
+limit = 20
+[[attacks]]
+kind = "char"
+max_changes = 15
+[noise]
+kinds = ["gaussian", "uniform"]
+levels = [1e-4, 3e-3]
+protocols = ["published"]
+[generation]
+max_new_tokens = 256
+batch_size = 4
+prompt = "completion"
+"""
+
+
+def preset(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_an_experiment_survives_being_written_and_read(tmp_path):
+    experiment = load_preset(preset(tmp_path, WHOLE))
+    assert read_experiment(tomllib.loads(to_toml(experiment)), "again") == experiment
+    save_preset(experiment, tmp_path / "new" / "copy.toml")
+    assert load_preset(str(tmp_path / "new" / "copy.toml")) == experiment
+
+
+def test_perturbations_read_like_the_reports(tmp_path):
+    labels = [perturbation.label for perturbation in load_preset(preset(tmp_path, WHOLE)).perturbations()]
+    assert labels == [
+        "clean",
+        "char max_changes=15",
+        "gaussian 0.0001 published",
+        "gaussian 0.003 published",
+        "uniform 0.0001 published",
+        "uniform 0.003 published",
+    ]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_shipped_preset_is_valid(name):
+    assert load_preset(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seed = 7", "sede = 7", ["unknown key sede", "did you mean seed?"]),
+        ("limit = 20", "limits = 20", ["unknown key tasks.limits", "did you mean limit?", "allowed are"]),
+        ("limit = 20", "limit = 0", ["tasks.limit", ">= 1"]),
+        ("limit = 20", 'limit = "x"', ["tasks.limit", "int", "str"]),
+        ('"nf4"]', '"nf5"]', ["precisions.quantized", "'nf5'", "did you mean nf4?", "fp32, fp16, bf16, int8, nf4, fp4"]),
+        ('"nf4"]', '"fp32"]', ["precisions", "'fp32'", "twice"]),
+        ('quantized = ["int8", "nf4"]', "quantized = []", ["precisions.quantized", "pick from"]),
+        ("levels = [1e-4, 3e-3]", "levels = [-0.1]", ["noise.levels", "> 0"]),
+        ("levels = [1e-4, 3e-3]", "levels = []", ["noise.levels", "empty"]),
+        ('"uniform"', '"unifrom"', ["noise.kinds", "unifrom"]),
+        ('protocols = ["published"]', 'protocols = ["sideways"]', ["noise.protocols", "sideways"]),
+        ('kind = "char"', 'kind = "chr"', ["attacks[0].kind", "'chr'", "did you mean char?"]),
+        ("max_changes = 15", "max_chnages = 15", ["attacks[0].max_chnages", "did you mean max_changes?"]),
+        ("max_changes = 15", "max_changes = 0", ["attacks[0].max_changes", ">= 1"]),
+        ("max_changes = 15", "probability = 1.5", ["attacks[0].probability", "<= 1"]),
+        ('datasets = ["demo", "humaneval"]', "datasets = []", ["tasks", "no task is picked"]),
+        ('[[models]]\nid = "smollm2-135m"', "models = []", ["models", "no model is picked"]),
+        ("batch_size = 4", "samples = 5", ["generation.samples", "temperature"]),
+        ('kind = "char"', "", ["attacks[0].kind", "allowed are char"]),
+    ],
+)
+def test_a_wrong_preset_gets_one_line(tmp_path, old, new, words):
+    assert old in WHOLE
+    with pytest.raises(PresetError) as caught:
+        load_preset(preset(tmp_path, WHOLE.replace(old, new)))
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a = ", ["mine.toml is not TOML"]), ("", ["mine.toml", "models"]), ("models = 3", ["models"])],
+)
+def test_a_file_that_is_no_preset(tmp_path, text, words):
+    with pytest.raises(PresetError) as caught:
+        load_preset(preset(tmp_path, text))
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("dmeo", ["did you mean demo?"]), ("absent.toml", ["no preset file absent.toml"])]
+)
+def test_a_preset_that_is_not_there(name, words):
+    with pytest.raises(PresetError) as caught:
+        load_preset(name)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_overrides_reach_every_level_and_say_what_is_wrong():
+    changed = load_preset("demo", ("tasks.limit=3", "precisions.quantized=['nf4']", "attacks.0.max_changes=9"), limit=2)
+    assert (changed.tasks.limit, changed.precisions.quantized) == (2, ("nf4",))
+    assert changed.attacks[0].parameters()["max_changes"] == 9
+    for override, word in [("x", "a.b=c"), ("models.7.id=a", "no entry '7'"), ("name.x=1", "not a table")]:
+        with pytest.raises(PresetError, match=word):
+            load_preset("demo", (override,))
+
+
+def test_a_preset_names_files_beside_itself(tmp_path):
+    (tmp_path / "own.jsonl").write_text("")
+    text = WHOLE.replace('["demo", "humaneval"]', '["own.jsonl"]')
+    assert load_preset(preset(tmp_path, text)).tasks.datasets == (str(tmp_path / "own.jsonl"),)
+
+
+def test_an_attack_from_a_command_line():
+    assert attack_of("char", ("probability=0.1",)).parameters() == {"probability": 0.1, "max_changes": 5}
+    with pytest.raises(PresetError, match="did you mean char"):
+        attack_of("cher")
