@@ -104,7 +104,8 @@ class QrtuiApp(App[None]):
         """Show the first room."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        wanted = os.environ.get("QRTUI_THEME", DARK.name)
+        few_colours = self.console.color_system in (None, "standard")
+        wanted = os.environ.get("QRTUI_THEME", "ansi-dark" if few_colours else DARK.name)
         self.theme = wanted if wanted in self.available_themes else DARK.name
         if self._start and self.given:
             self.state.begin(self.given)

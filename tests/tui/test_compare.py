@@ -32,10 +32,10 @@ async def test_it_opens_at_the_first_divergence_with_both_programs(opened, datab
         assert chosen(app) == "Demo/15"
         assert app.screen.query_one("#tasks").border_title == "Tasks: 2 of 20 diverge"
         await until(pilot, lambda: "for letter in text.lower():" in words(app, "#right"))
-        assert "fp32 original  ✗ failed" in words(app, "#original")
+        assert "fp32 original ✗ failed" in words(app, "#original")
         assert "count_vowels('Apple')" in words(app, "#original")
         assert "expected 2" in words(app, "#original")
-        assert "int8 quantized  ✓ passed 41 tok 0.6 s" in words(app, "#quantized")
+        assert "int8 quantized ✓ passed 41 tok 0.6 s" in words(app, "#quantized")
         left, right = (words(app, side).splitlines() for side in ("#left", "#right"))
         assert len(left) == len(right)
         differing = [line for line in right if line.startswith("▌")]

@@ -23,7 +23,7 @@ class FramedScreen(Screen[None]):
 
     ROOM: ClassVar[str] = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (46, "-very-tall")]
     BINDINGS = [
         Binding("1", "app.room('setup')", "Go to Setup", show=False),
         Binding("2", "app.room('run')", "Go to Run", show=False),

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Label, Select, SelectionList, Static
 
 from qrtui.errors import QrtuiError
@@ -22,7 +22,7 @@ from qrtui.tui.screens import setup_items as items
 from qrtui.tui.screens.dialogs import AskPath
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.checklist import CheckList
-from qrtui.tui.widgets.cost_line import CostLine
+from qrtui.tui.widgets.cost_line import CostLine, plan_as_table
 from qrtui.tui.widgets.panel import Panel
 
 _TYPING_PAUSE = 0.25
@@ -82,6 +82,8 @@ class SetupScreen(FramedScreen):
                     yield Select(
                         [(s, s) for s in get_args(PromptStyle)], id="prompt-style", compact=True, allow_blank=False
                     )
+        with Panel("Completions", id="plan-panel"), VerticalScroll(can_focus=False):
+            yield Static("", id="plan-table", markup=False)
         with Horizontal(id="cost"):
             yield Button("Run", id="start", compact=True, variant="primary")
             yield CostLine(id="cost-line")
@@ -203,6 +205,7 @@ class SetupScreen(FramedScreen):
         else:
             self._expected_seconds = plan.seconds
             line.show(plan, len(experiment.models))
+            self.query_one("#plan-table", Static).update(plan_as_table(plan))
 
     # Actions
 

@@ -16,9 +16,6 @@ _NARROWEST = 10
 _STEPS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 _MOST_TICKS = 6
 _TICK_WIDTH = 8
-# For themes that leave colours to the terminal: plotext draws in RGB.
-_FALLBACK = {"accent": (90, 160, 220), "secondary": (200, 150, 90)}
-_GREY = (140, 140, 140)
 
 
 class Bar(NamedTuple):
@@ -61,7 +58,7 @@ class BarChart(Widget):
     def _draw(self, width: int) -> str:
         import plotext
 
-        bars, count, grey = self._bars, len(self._bars), self._rgb("muted")
+        bars, count, grey = self._bars, len(self._bars), self._pen("muted")
         # Otherwise plotext clips to the size of the terminal, and paints a white background.
         plotext.terminal.limit(False, False)
         plotext.add_theme("qrtui", canvas="default", text=(grey, "default"), sequence=[grey])
@@ -90,7 +87,7 @@ class BarChart(Widget):
     def _draw_bar(self, figure: Any, y: int, bar: Bar) -> None:
         import plotext
 
-        pixel = plotext.pixel(self._rgb(bar.colour), "default")
+        pixel = plotext.pixel(self._pen(bar.colour), "default")
         if bar.value:
             marker = plotext.marker("━", pixel=pixel)
             figure.draw(figure.segment((0, bar.value), (y, y), marker=marker).density("full"))
@@ -98,9 +95,12 @@ class BarChart(Widget):
         said.fill(pixel)
         figure.draw(figure.text(bar.value or 0, y, said))
 
-    def _rgb(self, variable: str) -> tuple[int, int, int]:
+    def _pen(self, variable: str) -> tuple[int, int, int] | int | str:
+        """A theme's colour as plotext takes it: RGB, a number of the terminal's palette, or its default."""
         colour = theme_colour(self.app, variable)
-        return colour.rgb if colour is not None and colour.ansi is None else _FALLBACK.get(variable, _GREY)
+        if colour is None:
+            return "default"
+        return colour.rgb if colour.ansi is None else colour.ansi
 
 
 def _ticks(top: float, reference: float | None, room: int) -> tuple[list[float], list[str]]:

@@ -60,13 +60,17 @@ def columns_of(left: str, right: str, *, widths: tuple[int, int], ansi: bool) ->
     texts = tuple(printable(text).expandtabs(4).strip("\n") for text in (left, right))
     code = tuple(_highlighted(text, ansi).split("\n", allow_blank=True) if text else [] for text in texts)
     columns: tuple[list[Content], list[Content]] = ([], [])
+    # The terminal's own colours cannot be thinned to a tint; there the bar alone marks the line.
+    tint = "" if ansi else _DIFFERING
     for pair in paired_lines(*([line.plain for line in lines] for lines in code)):
         folded = [_folded(lines, at, width) for lines, at, width in zip(code, pair[:2], widths, strict=True)]
         height = max(map(len, folded))
         # Beside a program that is not there yet, nothing differs.
         differs = not pair.same and all(code)
         for column, lines, width in zip(columns, folded, widths, strict=True):
-            column += [_with_gutter(line, differs, width) for line in lines] + [Content(" ")] * (height - len(lines))
+            column += [_with_gutter(line, differs, width, tint) for line in lines] + [Content(" ")] * (
+                height - len(lines)
+            )
     return columns
 
 
@@ -91,12 +95,10 @@ def _breaks(text: str, width: int) -> list[int]:
     return breaks
 
 
-def _with_gutter(line: Content, differs: bool, width: int) -> Content:
+def _with_gutter(line: Content, differs: bool, width: int, tint: str) -> Content:
     if not differs:
         return Content.assemble("  ", line)
-    return Content.assemble(
-        ("▌ ", "$warning"), line.pad_right(max(0, width - line.cell_length)).stylize_before(_DIFFERING)
-    )
+    return Content.assemble(("▌ ", "$warning"), line.pad_right(max(0, width - line.cell_length)).stylize_before(tint))
 
 
 def _highlighted(code: str, ansi: bool) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -46,3 +47,18 @@ def plan_in_words(plan: Plan, models: int) -> str:
     if plan.memory:
         parts.append(in_bytes(plan.memory))
     return f"{counted(models, 'model')}, {counted(len(plan.conditions), 'condition')}{tasks}: {', '.join(parts)}"
+
+
+def plan_as_table(plan: Plan) -> Content:
+    """How many completions each perturbation needs in each precision."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for condition in plan.conditions:
+        counts[condition.perturbation, condition.precision] += len(condition.results)
+    perturbations, precisions = (list(dict.fromkeys(names)) for names in zip(*counts, strict=True))
+    width = max(map(len, perturbations)) + 2
+    head = Content.styled(" " * width + "".join(f"{precision:>8}" for precision in precisions), "$muted")
+    lines = [
+        f"{perturbation:{width}}" + "".join(f"{counts[perturbation, precision]:>8,}" for precision in precisions)
+        for perturbation in perturbations
+    ]
+    return Content("\n").join([head, *map(Content, lines)])

@@ -37,10 +37,10 @@ def verdict_in_words(case: Case | None, name: str) -> Content:
     """What the badge shows."""
     title = Content.styled(name, "bold")
     if case is None or case.solution is None:
-        return Content.assemble(title, ("  · not generated yet", "$muted"))
+        return Content.assemble(title, (" · not generated yet", "$muted"))
     status = deciding_status(case)
     colour = {"passed": "$text-success", None: "$muted"}.get(status, "$text-error")
-    badge = (f"  {mark(status)} {status or 'not judged yet'}", f"bold {colour}")
+    badge = (f" {mark(status)} {status or 'not judged yet'}", f"bold {colour}")
     plus = " (base passed)" if status != "passed" and status == case.plus and case.base == "passed" else ""
     cost = f" {case.tokens} tok {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
     cut = [Content.styled("cut off at the token limit", "$muted")] if case.finish == "length" else []

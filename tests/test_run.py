@@ -1,0 +1,147 @@
+"""The runner, whole: a real (tiny, random) model, the real judge, the real database."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from qrtui.control import Control
+from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted
+from qrtui.plan import make_plan
+from qrtui.results.store import Store
+from qrtui.results.table import table
+from qrtui.run import run
+from qrtui.spec import read_experiment
+
+TASKS = [
+    {
+        "task_id": f"Own/{at}",
+        "prompt": f'def f{at}(w):\n    """Return the w{at + 5} w{at + 9} of the given number as a w30 word."""\n',
+        "entry_point": f"f{at}",
+        "canonical_solution": f"    return w + {at}\n",
+        "base_input": [[1], [2]],
+    }
+    for at in range(4)
+]
+
+
+@pytest.fixture
+def experiment(tmp_path, tiny_llama, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, TASKS)))
+    return read_experiment(
+        {
+            "name": "tiny",
+            "models": [{"id": str(tiny_llama)}],
+            "precisions": {"baseline": "fp32", "quantized": ["bf16"]},
+            "tasks": {"datasets": [str(tmp_path / "own.jsonl")]},
+            "attacks": [{"kind": "char"}],
+            "noise": {"kinds": ["gaussian"], "levels": [0.1]},
+            "generation": {"max_new_tokens": 6, "batch_size": 3},
+        },
+        "test",
+    )
+
+
+class Watcher:
+    """Keeps events, and stops the run after so many completions."""
+
+    def __init__(self, stop_after=None):
+        self.events, self.control, self._stop_after = [], Control(), stop_after
+
+    def __call__(self, event):
+        self.events.append(event)
+        if isinstance(event, Generated) and event.done == self._stop_after:
+            self.control.stop()
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def execute(experiment, database, stop_after=None):
+    watcher = Watcher(stop_after)
+    return run(experiment, database, watcher, watcher.control), watcher
+
+
+def verdicts(database, which="latest"):
+    with Store(database) as store:
+        record = store.run(which)
+        conditions = {c.id: (c.precision, c.perturbation) for c in store.conditions(record.id)}
+        return {(*conditions[o.condition], o.task): o.base for o in store.outcomes(record.id)}
+
+
+def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
+    database = tmp_path / "a.db"
+    ended, watched = execute(experiment, database)
+    assert ended.status == "finished"
+    assert isinstance(watched.events[-1], RunEnded)
+    (started,) = watched.of(RunStarted)
+    assert (started.total, started.known, started.to_generate) == (24, 0, 24)
+    assert len(watched.of(Generated)) == 24
+    assert watched.of(Judged)[-1].judged == 24
+    # One load per precision, for all its conditions.
+    assert [loaded.precision for loaded in watched.of(ModelLoaded)] == ["fp32", "bf16"]
+    noisy = [event for event in watched.of(ConditionStarted) if event.perturbation.startswith("gaussian")]
+    assert [event.weights_perturbed for event in noisy] == [1.0, 1.0]
+    with Store(database) as store:
+        rows = table(store.conditions(1), store.outcomes(1))
+    assert [(row.n, row.total) for row in rows] == [(4, 4)] * 6
+    assert all(row.condition.memory for row in rows)
+
+    again, watched_again = execute(experiment, database)
+    assert again.status == "finished"
+    assert again.run != ended.run
+    assert watched_again.of(RunStarted)[0].to_generate == 0
+    assert not watched_again.of(Generated)
+    assert not watched_again.of(ModelLoaded)
+    assert verdicts(database, "1") == verdicts(database, str(again.run))
+
+    fresh = tmp_path / "b.db"
+    execute(experiment, fresh)
+    assert verdicts(fresh) == verdicts(database)
+
+
+def test_a_stopped_run_is_resumed_where_it_was(experiment, tmp_path):
+    whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
+    execute(experiment, whole)
+    ended, watched = execute(experiment, broken, stop_after=7)
+    assert ended.status == "stopped"
+    made = len(watched.of(Generated))
+    # What ended in the same step as the seventh is kept too.
+    assert 7 <= made < 24
+    with Store(broken) as store:
+        assert store.run().status == "stopped"
+        assert make_plan(experiment, store).known == made
+
+    ended, watched = execute(experiment, broken)
+    assert (ended.status, ended.run) == ("finished", 1)
+    assert watched.of(RunStarted)[0].resumed
+    assert len(watched.of(Generated)) == 24 - made
+    assert verdicts(broken) == verdicts(whole)
+
+
+def test_a_completion_that_two_results_need_is_made_once(experiment, tmp_path):
+    import msgspec
+
+    from qrtui.perturb.attacks.character import CharacterAttack
+
+    # An attack that leaves every prompt as it was needs nothing beyond the clean completions.
+    idle = msgspec.structs.replace(experiment, attacks=(CharacterAttack(probability=0.0),))
+    ended, watched = execute(idle, tmp_path / "a.db")
+    assert ended.status == "finished"
+    assert len(watched.of(Generated)) == 16
+    counts = Counter((event.condition, event.task) for event in watched.of(Judged))
+    assert len(counts) == 24
+    assert set(counts.values()) == {1}
+
+
+def test_what_goes_wrong_ends_the_run_in_words(experiment, tmp_path):
+    import msgspec
+
+    from qrtui.spec import ModelChoice
+
+    absent = msgspec.structs.replace(experiment, models=(ModelChoice(id="smollm2-135mm"),))
+    ended, _ = execute(absent, tmp_path / "a.db")
+    assert ended.status == "failed"
+    assert "smollm2-135m" in ended.reason
