@@ -126,7 +126,8 @@ class Narrator:
             name = self._names.get(event.condition, "")
             latest = f"{event.task} {name}: {event.verdict.base}".replace("  ", " ")
             self.say(
-                f"{event.judged} of {event.total} judged, {self._passed} passed; latest {latest}{self._rate}{self._left}"
+                f"{event.judged} of {event.total} judged, {self._passed} passed;"
+                f" latest {latest}{self._rate}{self._left}"
             )
 
     def _ended(self, event: RunEnded) -> None:

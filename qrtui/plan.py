@@ -43,8 +43,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The conditions that run on the same weights: one model in one precision under one noise (or none).
 
-    `conditions` are places in `Plan.conditions`; `jobs` are the distinct completions that are not in the store yet, in the
-    conditions' order.
+    `conditions` are places in `Plan.conditions`; `jobs` are the distinct completions that are not in the store yet, in
+    the conditions' order.
     """
 
     model: ModelInfo
@@ -58,7 +58,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do.
 
-    `total` results are needed; `to_generate` distinct completions are still to be made for them and `known` is the rest.
+    `total` results are needed; `to_generate` distinct completions are still to be made for them, `known` is the rest.
     `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded.
     """
 

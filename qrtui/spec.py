@@ -80,7 +80,10 @@ CLEAN = Perturbation()
 
 
 class Experiment(_Table, frozen=True, kw_only=True):
-    """All that a person decides before a run. `seed` fixes every random choice; `device` is auto, cpu, cuda or cuda:N."""
+    """All that a person decides before a run.
+
+    `seed` fixes every random choice; `device` is auto, cpu, cuda or cuda:N.
+    """
 
     name: str
     description: str = ""

@@ -119,8 +119,8 @@ def test_doctor_tries_the_judge_and_says_its_level(qrtui):
 HEAVY = ("torch", "transformers", "bitsandbytes", "evalplus", "nltk", "textual", "plotext", "scipy")
 
 
-@pytest.mark.parametrize("module", ["qrtui.cli", "qrtui.spec", "qrtui.plan", "qrtui.run", "qrtui.results.report", "qrtui.plain"])
+@pytest.mark.parametrize("module", ["cli", "spec", "plan", "run", "results.report", "plain"])
 def test_no_heavy_library_is_imported_before_it_is_needed(module):
-    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, qrtui.{module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"

@@ -71,7 +71,11 @@ def test_every_shipped_preset_is_valid(name):
         ("limit = 20", "limits = 20", ["unknown key tasks.limits", "did you mean limit?", "allowed are"]),
         ("limit = 20", "limit = 0", ["tasks.limit", ">= 1"]),
         ("limit = 20", 'limit = "x"', ["tasks.limit", "int", "str"]),
-        ('"nf4"]', '"nf5"]', ["precisions.quantized", "'nf5'", "did you mean nf4?", "fp32, fp16, bf16, int8, nf4, fp4"]),
+        (
+            '"nf4"]',
+            '"nf5"]',
+            ["precisions.quantized", "'nf5'", "did you mean nf4?", "fp32, fp16, bf16, int8, nf4, fp4"],
+        ),
         ('"nf4"]', '"fp32"]', ["precisions", "'fp32'", "twice"]),
         ('quantized = ["int8", "nf4"]', "quantized = []", ["precisions.quantized", "pick from"]),
         ("levels = [1e-4, 3e-3]", "levels = [-0.1]", ["noise.levels", "> 0"]),

@@ -16,8 +16,8 @@ Item = TypeVar("Item")
 def batch_size(setting: int | Literal["auto"], model: Any, *, tokens: int) -> int:
     """The number of sequences of up to `tokens` tokens (prompt and completion) to decode together.
 
-    `auto` lets the keys and values of a batch take half of the memory that is there: of what is free on the GPU, or of a
-    fixed share of the machine's RAM, so that every run there is batched the same way.
+    `auto` lets the keys and values of a batch take half of the memory that is there: of what is free on the GPU, or of
+    a fixed share of the machine's RAM, so that every run there is batched the same way.
     """
     if setting != "auto":
         return setting

@@ -57,9 +57,9 @@ def decode(
     """Complete all `requests` together, yielding each answer as soon as it ends.
 
     Greedy at temperature 0, else sampled with a generator of each request's own, so that a sample does not depend on
-    its neighbours in the batch. A sequence ends at an end token, at one of its stop texts, at `max_new_tokens`, or where
-    the model's numbers are no longer finite; finished sequences leave the batch. `on_token(active)` is called before every
-    step with the number of sequences still open and may raise Cancelled, which passes through.
+    its neighbours in the batch. A sequence ends at an end token, at one of its stop texts, at `max_new_tokens`, or
+    where the model's numbers are no longer finite; finished sequences leave the batch. `on_token(active)` is called
+    before every step with the number of sequences still open and may raise Cancelled, which passes through.
     """
     batch = _Batch(model, tokenizer, requests, temperature)
     with torch.inference_mode():

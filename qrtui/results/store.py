@@ -263,7 +263,8 @@ class Store:
         """Every run, the latest first."""
         rows = self._dicts(
             f"""SELECT runs.*, coalesce(j.total, 0) AS total, coalesce(j.judged, 0) AS judged
-                FROM runs LEFT JOIN (SELECT c.run, count(*) AS total, count(v.base) AS judged {_JUDGED} GROUP BY c.run) j
+                FROM runs
+                LEFT JOIN (SELECT c.run, count(*) AS total, count(v.base) AS judged {_JUDGED} GROUP BY c.run) j
                   ON j.run = runs.id
                 ORDER BY runs.id DESC""",
             {"judge": JUDGE_VERSION},
@@ -303,7 +304,8 @@ class Store:
         conditions = {condition.id: condition for condition in self.conditions(run)}
         rows = self._dicts(
             f"""SELECT r.condition, r.task, r.sample, p.text AS prompt,
-                       g.text, g.solution, g.finish, g.tokens, g.seconds, v.base, v.plus, v.failing_input, v.expected, v.got, v.error, v.level
+                       g.text, g.solution, g.finish, g.tokens, g.seconds,
+                       v.base, v.plus, v.failing_input, v.expected, v.got, v.error, v.level
                 {_JUDGED} JOIN prompts p ON p.hash = r.prompt
                 WHERE c.run = :run AND r.task = :task ORDER BY c.position, r.sample""",
             {"run": run, "task": task, "judge": JUDGE_VERSION},

@@ -49,7 +49,7 @@ def test_completions_end_at_the_next_top_level_statement():
     [
         ("    return x + y\n", "completion", "return x + y", "????"),
         ("def add(x, y):\n    return x + y\n\nprint(add(1, 2))\n", "chat", "return x + y", "print"),
-        ("import math\ndef helper(x):\n    return x\n\ndef add(x, y):\n    return helper(x) + y", "chat", "def helper", "?"),
+        ("def helper(x):\n    return x\n\ndef add(x, y):\n    return helper(x) + y", "chat", "def helper", "?"),
         ("Sure! Here it is:\ndef add(x, y):\n    return x + y", "chat", "return x + y", "Sure"),
         ("\tdef broken(", "chat", "def broken(", "\t"),
         ("", "chat", "", "?"),

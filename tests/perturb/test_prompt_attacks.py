@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +56,7 @@ def test_any_text_keeps_what_is_outside_its_spans(text, seed):
     for prompt in (text, f'def f(x):\n    """{text}"""\n'):
         spans = natural_language_spans(prompt)
         assert all(start < end for start, end in spans)
-        assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+        assert all(one.end <= other.start for one, other in pairwise(spans))
         after = attack_prompt(prompt, CharacterAttack(), seed=seed).after
         assert len(after) == len(prompt)
         assert outside(after, spans) == outside(prompt, spans)
@@ -120,9 +121,8 @@ def test_the_character_attack_raises_at_most_its_cap_and_each_change_changes(tex
 def test_probability_decides_how_many_letters_pass_the_coin():
     text = "a" * 40
     spans = [Span(0, 40)]
-    counts = [
-        len(CharacterAttack(probability=0.25, max_changes=40).edits(text, spans, random.Random(seed))) for seed in range(200)
-    ]
+    attack = CharacterAttack(probability=0.25, max_changes=40)
+    counts = [len(attack.edits(text, spans, random.Random(seed))) for seed in range(200)]
     assert 8 < sum(counts) / len(counts) < 12
     assert CharacterAttack(probability=0).edits(text, spans, random.Random(0)) == []
     assert len(CharacterAttack(probability=1).edits(text, spans, random.Random(0))) == 5

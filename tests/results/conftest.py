@@ -33,6 +33,11 @@ def determinants(precision, perturbation, task, **changes):
     return Determinants(**{**values, **changes})
 
 
+def planned_result(precision, perturbation, task):
+    key = determinants(precision, perturbation, task).key()
+    return PlannedResult(task, 0, f"hash of {task}", f"{task} {perturbation}", key)
+
+
 def planned():
     return [
         PlannedCondition(
@@ -41,18 +46,13 @@ def planned():
             is_baseline=precision == "fp32",
             dataset="demo",
             perturbation=perturbation,
-            results=[
-                PlannedResult(
-                    task, 0, f"hash of {task}", f"{task} {perturbation}", determinants(precision, perturbation, task).key()
-                )
-                for task in TASKS
-            ],
+            results=[planned_result(precision, perturbation, task) for task in TASKS],
         )
         for precision, perturbation in PASSES
     ]
 
 
-def fill(store, upto=len(TASKS)):
+def fill(store, upto=4):
     run = store.begin_run("fixed", {"name": "fixed"}, planned(), {"device": "cpu"})
     for (precision, perturbation), passed in PASSES.items():
         for at, task in enumerate(TASKS[:upto]):

@@ -1,7 +1,7 @@
 """The paper's equations against worked examples and their special cases."""
 
 import math
-from fractions import Fraction as F
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -15,17 +15,17 @@ shares = st.fractions(min_value=-1, max_value=1, max_denominator=400)
 @pytest.mark.parametrize(
     ("original_drop", "quantized_drop", "value", "more_robust"),
     [
-        (F(12, 100), F(9, 100), 4 / 3, "quantized"),
-        (F(9, 100), F(12, 100), 0.75, "original"),
-        (F(5, 100), F(5, 100), 1.0, "equal"),
-        (F(0), F(0), None, "equal"),
-        (F(0), F(5, 100), None, "original"),
-        (F(5, 100), F(0), None, "quantized"),
-        (F(-2, 100), F(3, 100), None, "original"),
-        (F(3, 100), F(-2, 100), None, "quantized"),
+        (Fraction(12, 100), Fraction(9, 100), 4 / 3, "quantized"),
+        (Fraction(9, 100), Fraction(12, 100), 0.75, "original"),
+        (Fraction(5, 100), Fraction(5, 100), 1.0, "equal"),
+        (Fraction(0), Fraction(0), None, "equal"),
+        (Fraction(0), Fraction(5, 100), None, "original"),
+        (Fraction(5, 100), Fraction(0), None, "quantized"),
+        (Fraction(-2, 100), Fraction(3, 100), None, "original"),
+        (Fraction(3, 100), Fraction(-2, 100), None, "quantized"),
         # Both gained: their quotient, 0.5, would look like a robust original. The smaller drop is the larger gain.
-        (F(-2, 100), F(-4, 100), None, "quantized"),
-        (F(-3, 100), F(-3, 100), None, "equal"),
+        (Fraction(-2, 100), Fraction(-4, 100), None, "quantized"),
+        (Fraction(-3, 100), Fraction(-3, 100), None, "equal"),
     ],
 )
 def test_arrow_follows_the_drops_and_the_ratio_needs_two_losses(original_drop, quantized_drop, value, more_robust):
@@ -52,9 +52,9 @@ def test_swapping_the_models_swaps_the_arrow(one, other):
 
 
 def test_relative_drop_is_equation_1():
-    assert relative_drop(F(60, 100), F(45, 100)) == F(1, 4)
-    assert relative_drop(F(0), F(0)) is None
-    assert drop(F(3, 10), F(4, 10)) == F(-1, 10)
+    assert relative_drop(Fraction(60, 100), Fraction(45, 100)) == Fraction(1, 4)
+    assert relative_drop(Fraction(0), Fraction(0)) is None
+    assert drop(Fraction(3, 10), Fraction(4, 10)) == Fraction(-1, 10)
 
 
 def test_pass_at_k_is_the_unbiased_estimate():

@@ -88,7 +88,7 @@ def test_a_file_that_is_no_database_is_refused_and_an_empty_one_used(tmp_path, c
     path = tmp_path / "x.db"
     path.write_bytes(content)
     if content:
-        with pytest.raises(StoreError, match="cannot be used.*--db"):
+        with pytest.raises(StoreError, match=r"cannot be used.*--db"):
             Store(path)
         assert path.read_bytes() == content
     else:
@@ -97,7 +97,8 @@ def test_a_file_that_is_no_database_is_refused_and_an_empty_one_used(tmp_path, c
 
 def test_a_newer_database_is_refused(store):
     with sqlite3.connect(store.path) as newer:
-        newer.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('qrtui', 'm999', 'later')")
+        insert = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('qrtui', 'm999', 'later')"
+        newer.execute(insert)
     with pytest.raises(StoreError, match="newer qrtui"):
         Store(store.path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
 from textual.geometry import Size
@@ -16,6 +17,7 @@ _NARROWEST = 10
 _STEPS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 _MOST_TICKS = 6
 _TICK_WIDTH = 8
+_BRIGHT_BLACK = 8
 
 
 class Bar(NamedTuple):
@@ -53,7 +55,7 @@ class BarChart(Widget):
         """The chart as text."""
         if not self._bars:
             return themed(self.app, self._empty, "muted", wrap=True)
-        return Text.from_ansi(self._draw(self.size.width))
+        return _without_backgrounds(Text.from_ansi(self._draw(self.size.width)))
 
     def _draw(self, width: int) -> str:
         import plotext
@@ -95,12 +97,20 @@ class BarChart(Widget):
         said.fill(pixel)
         figure.draw(figure.text(bar.value or 0, y, said))
 
-    def _pen(self, variable: str) -> tuple[int, int, int] | int | str:
-        """A theme's colour as plotext takes it: RGB, a number of the terminal's palette, or its default."""
+    def _pen(self, variable: str) -> tuple[int, int, int] | int:
+        """A theme's colour as plotext takes it: RGB, or a number of the terminal's palette."""
         colour = theme_colour(self.app, variable)
         if colour is None:
-            return "default"
+            return _BRIGHT_BLACK
         return colour.rgb if colour.ansi is None else colour.ansi
+
+
+def _without_backgrounds(text: Text) -> Text:
+    """The text on whatever is behind it: plotext gives a line a background of its own."""
+    for at, span in enumerate(text.spans):
+        style = span.style if isinstance(span.style, Style) else Style.parse(span.style)
+        text.spans[at] = span._replace(style=Style(color=style.color, bold=style.bold))
+    return text
 
 
 def _ticks(top: float, reference: float | None, room: int) -> tuple[list[float], list[str]]:

@@ -9,12 +9,14 @@ from rich.text import Text
 from textual.widgets import DataTable
 
 from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import rate, robustness, share, without_common_protocol
+from qrtui.tui.wording import NOTHING, in_bytes, rate, robustness, share, without_common_protocol
 
 if TYPE_CHECKING:
     from qrtui.results.table import Row
 
 _NUMBERS = ("done", "pass@1", "drop", "RRS", "tok/s")
+_MORE_NUMBERS = ("drop %", "weights hit", "memory")
+_ROOM_FOR_MORE = 96
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
@@ -24,21 +26,29 @@ class ConditionsTable(DataTable[Text]):
     def __init__(self, id: str) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._shape: tuple[object, ...] = ()
+        self._columns: tuple[str, ...] = _NUMBERS
+        self._shown: tuple[Sequence[Row], Collection[int]] = ((), ())
         self.protocol = ""
         """The noise protocol that all rows share, and that they therefore do not repeat."""
 
     def show(self, rows: Sequence[Row], at_work: Collection[int] = ()) -> None:
         """Show the rows; `at_work` are the ids of the conditions that are being generated."""
+        self._shown = (rows, at_work)
         names = _names(rows)
-        shape = (names, tuple(row.condition.id for row in rows), self.app.theme)
+        self._columns = _NUMBERS + (_MORE_NUMBERS if self.size.width >= _ROOM_FOR_MORE else ())
+        shape = (names, self._columns, tuple(row.condition.id for row in rows), self.app.theme)
         if shape != self._shape:
             self._shape = shape
             self._rebuild(rows, names)
         for row in rows:
-            for column, cell in zip(_NUMBERS, self._numbers(row), strict=True):
+            for column, cell in zip(self._columns, self._numbers(row), strict=True):
                 self._put(row, column, cell)
             busy = row.condition.id in at_work and row.n < row.total
             self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "muted"))
+
+    def on_resize(self) -> None:
+        """A wide table says more."""
+        self.show(*self._shown)
 
     def _put(self, row: Row, column: str, cell: Text) -> None:
         key = str(row.condition.id)
@@ -53,7 +63,7 @@ class ConditionsTable(DataTable[Text]):
         self.add_column(" ", key="state", width=1)
         for name in names:
             self.add_column(name, key=name)
-        for name in _NUMBERS:
+        for name in self._columns:
             self.add_column(Text(name, justify="right"), key=name)
         for row in rows:
             words = [themed(self.app, shortened.get(word, word)) for word in (_NAMED[name](row) for name in names)]
@@ -64,14 +74,19 @@ class ConditionsTable(DataTable[Text]):
     def _numbers(self, row: Row) -> list[Text]:
         app = self.app
         done = f"{row.n}/{row.total}"
+        hit = row.condition.weights_perturbed
         width = max(len(done), 5)
-        return [
+        numbers = [
             themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
             themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
             themed(app, share(row.drop), right=True),
             themed(app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True),
             themed(app, rate(row.tokens_per_second), "muted", right=True),
+            themed(app, NOTHING if row.delta is None else f"{row.delta:.1%}", right=True),
+            themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
+            themed(app, in_bytes(row.condition.memory), "muted", right=True),
         ]
+        return numbers[: len(self._columns)]
 
 
 _NAMED = {

@@ -58,7 +58,7 @@ def pass_bars(rows: Sequence[Row]) -> list[Bar]:
             label,
             row.pass_at_1,
             share(row.pass_at_1) if row.n else NOTHING,
-            "foreground" if row.condition.is_baseline else "accent",
+            "muted" if row.condition.is_baseline else "accent",
         )
         for row, label in zip(grouped, _labels(grouped), strict=True)
     ]
