@@ -30,6 +30,7 @@ from qrtui.spec import Experiment
 
 _SECONDS_BETWEEN_LINES = 2.0
 _BAR_WIDTH = 30
+_ENOUGH_COMPLETIONS = 4
 _MB = 1e6
 
 
@@ -54,7 +55,7 @@ class Narrator:
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
-        self._begin = self._last = clock()
+        self._begin = self._last = self._generating = clock()
         self._names: dict[int, str] = {}
         self._passed = 0
         self._rate = self._left = ""
@@ -74,17 +75,16 @@ class Narrator:
                     f"loaded {model} in {precision} on {device}: {memory / _MB:.0f} MB of weights, {seconds:.1f} s"
                 )
             case ConditionStarted():
+                if not self._names:
+                    self._generating = self._clock()
                 self._names[event.condition] = f"{event.model} {event.precision} {event.perturbation}"
                 if event.weights_perturbed is not None:
                     share = f"{event.weights_perturbed:.0%} of the weights get noise"
                     self.say(f"{event.model} {event.precision} {event.perturbation}: {share}")
             case Decoding(tokens, seconds):
                 self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""
-            case Generated(done=done, to_generate=to_generate):
-                spent = self._clock() - self._begin
-                self._left = (
-                    f", about {duration((to_generate - done) * spent / done)} left" if done < to_generate else ""
-                )
+            case Generated():
+                self._left = self._time_left(event)
             case Judged():
                 self._judged(event)
             case Notice(text):
@@ -102,6 +102,12 @@ class Narrator:
             self._last = self._clock()
             return True
         return False
+
+    def _time_left(self, event: Generated) -> str:
+        if not _ENOUGH_COMPLETIONS <= event.done < event.to_generate:
+            return ""
+        spent = self._clock() - self._generating
+        return f", about {duration((event.to_generate - event.done) * spent / event.done)} left"
 
     def _fetching(self, event: Fetching) -> None:
         if self._may_speak(event.done == event.total):
