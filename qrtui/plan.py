@@ -111,7 +111,7 @@ def make_plan(experiment: Experiment, store: Store) -> Plan:
         total=sum(len(condition.results) for condition in planner.conditions),
         to_generate=to_generate,
         seconds=_estimate(groups, store, device_type(device)),
-        memory=_largest(experiment),
+        memory=_largest(experiment, device_type(device)),
     )
 
 
@@ -206,7 +206,8 @@ class _Planner:
     ) -> Iterator[Job]:
         settings, seed = self._experiment.generation, self._experiment.seed
         sampled = settings.temperature > 0
-        versions = library_versions(quantized=PRECISIONS[precision].quantized) | {"prompt": PROMPT_VERSION}
+        recipe = PRECISIONS[precision]
+        versions = library_versions(quantized=recipe.quantized) | {"prompt": PROMPT_VERSION}
         noise = msgspec.to_builtins(perturbation.noise) if perturbation.noise else None
         for task in tasks:
             prompt = task.prompt
@@ -216,6 +217,7 @@ class _Planner:
                 determinants = Determinants(
                     revision=weights,
                     precision=precision,
+                    dtype=recipe.dtype_on(self._device),
                     noise=noise,
                     prompt=prompt,
                     style=style,
@@ -261,9 +263,9 @@ def _estimate(groups: list[Group], store: Store, device: str) -> float | None:
     return round(seconds, 1)
 
 
-def _largest(experiment: Experiment) -> int | None:
+def _largest(experiment: Experiment, device: str) -> int | None:
     needs = [
-        memory_needed(resolve(choice.id), PRECISIONS[precision])
+        memory_needed(resolve(choice.id), PRECISIONS[precision], device)
         for choice in experiment.models
         for precision in experiment.precisions.all
     ]

@@ -18,8 +18,8 @@ _KEPT_WHOLE = ("embed", "wte", "wpe", "lm_head", "output_layer", "embed_out")
 _LONGEST_HEADER = 100_000_000
 
 
-def memory_needed(info: ModelInfo, precision: Precision) -> int | None:
-    """Bytes the weights take once loaded; None where neither the catalog nor local files tell.
+def memory_needed(info: ModelInfo, precision: Precision, device: str = "cpu") -> int | None:
+    """Bytes the weights take once loaded on `device`; None where neither the catalog nor local files tell.
 
     Activations and the key-value cache come on top.
     """
@@ -30,7 +30,7 @@ def memory_needed(info: ModelInfo, precision: Precision) -> int | None:
         if counts is None:
             return None
         parameters, unquantized = counts
-    kept = unquantized * DTYPE_BYTES[precision.dtype]
+    kept = unquantized * DTYPE_BYTES[precision.dtype_on(device)]
     return round(kept + (parameters - unquantized) * precision.bytes_per_weight)
 
 

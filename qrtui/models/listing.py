@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qrtui.models.catalog import catalog, local_path, memory_needed
+from qrtui.models.device import resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import weight_files
 from qrtui.models.precisions import PRECISIONS
@@ -39,7 +40,7 @@ def rows() -> list[ModelRow]:
 def row(info: ModelInfo) -> ModelRow:
     """The row of any model that `resolve` gave."""
     folder = local_path(info)
-    needs = {name: memory_needed(info, precision) for name, precision in PRECISIONS.items()}
+    needs = {name: memory_needed(info, precision, resolve_device("auto")) for name, precision in PRECISIONS.items()}
     return ModelRow(
         name=info.name,
         hub_id=info.hub_id,

@@ -147,7 +147,7 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
 
     model, told = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=getattr(torch, precision.dtype),
+        dtype=getattr(torch, precision.dtype_on("cpu" if device_map == {"": "cpu"} else "cuda")),
         quantization_config=precision.quantization_config(),
         device_map=device_map,
         use_safetensors=True,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qrtui.spec import Experiment
 
+_SWITCH_SECONDS = 0.001
+
 
 def open_app(
     database: Path, experiment: Experiment | None = None, *, start: bool = False, allow_unsafe_judge: bool = False
@@ -22,6 +24,8 @@ def open_app(
     from qrtui.tui.app import QrtuiApp
     from qrtui.tui.screen_guard import guarded_screen
 
+    # How long the engine's Python may keep the interpreter when the screen wants it; the default is five times that.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     app = QrtuiApp(database, experiment, start, allow_unsafe_judge)
     with guarded_screen(log_file()):
         app.run()

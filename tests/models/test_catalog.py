@@ -92,7 +92,7 @@ def test_a_folder_with_pickles_or_without_weights_is_refused(tmp_path: Path) -> 
     [("llama-3.1-8b", "bf16", 16.06), ("llama-3.1-8b", "int8", 9.08), ("starcoder2-3b", "fp32", 12.12)],
 )
 def test_memory_needed_of_known_models(name: str, precision: str, gigabytes: float) -> None:
-    needed = memory_needed(resolve(name), PRECISIONS[precision])
+    needed = memory_needed(resolve(name), PRECISIONS[precision], "cuda")
     assert needed == pytest.approx(gigabytes * 1e9, rel=0.01)
 
 

@@ -33,7 +33,7 @@ def test_every_precision_loads_runs_and_keeps_the_gradient_flags(tiny_llama: Pat
         quantized = precision.quantized and any(part in parameter_name for part in PROJECTIONS)
         assert parameter.requires_grad is not quantized, parameter_name
         if not quantized:
-            assert parameter.dtype == getattr(torch, precision.dtype)
+            assert parameter.dtype == getattr(torch, precision.dtype_on("cpu"))
     batch = loaded.tokenizer(["w3 w4 w5", "w6"], return_tensors="pt", padding=True)
     with torch.inference_mode():
         logits = loaded.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits

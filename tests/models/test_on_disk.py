@@ -76,4 +76,5 @@ def test_memory_is_read_from_a_folders_own_headers(tiny_llama: Path) -> None:
     projections = 2 * (4 * 64 * 64 + 3 * 64 * 128)
     kept = 64 * 64 + 5 * 64
     assert memory_needed(info, PRECISIONS["fp32"]) == 4 * (projections + kept)
-    assert memory_needed(info, PRECISIONS["int8"]) == projections + 2 * kept
+    assert memory_needed(info, PRECISIONS["int8"]) == projections + 4 * kept
+    assert memory_needed(info, PRECISIONS["int8"], "cuda") == projections + 2 * kept

@@ -21,6 +21,7 @@ def determinants(precision, perturbation, task, **changes):
     values = {
         "revision": "r1",
         "precision": precision,
+        "dtype": "float32",
         "noise": None,
         "prompt": f"{task} {perturbation}",
         "style": "chat",

@@ -96,6 +96,7 @@ def _determinants(precision: str, perturbation: str, task: str) -> Determinants:
     return Determinants(
         revision="fixed",
         precision=precision,
+        dtype="float32",
         noise=noise,
         prompt=prompt(task, perturbation),
         style="chat",
@@ -111,6 +112,7 @@ def condition(precision: str, perturbation: str) -> PlannedCondition:
     return PlannedCondition(
         model="smollm2-135m",
         precision=precision,
+        dtype="float32",
         is_baseline=precision == "fp32",
         dataset="demo",
         perturbation=perturbation,

@@ -44,6 +44,7 @@ class RunScreen(FramedScreen):
     def __init__(self) -> None:
         super().__init__()
         self._drawn: tuple[int | None, int, str] | None = None
+        self._offered: tuple[str, bool] | None = None
         self._logged = 0
         self._reading = False
         self._tail = LogTail(log_file())
@@ -80,7 +81,10 @@ class RunScreen(FramedScreen):
         self.set_class(self.app.opened is not None, "-past")
         self._show_progress(state)
         self._show_log(state)
-        self.refresh_bindings()
+        offered = (state.phase, self.app.opened is None)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
         self._follow()
 
     def _show_progress(self, state: RunState) -> None:
