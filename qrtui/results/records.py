@@ -14,8 +14,9 @@ RunStatus = Literal["running", "finished", "stopped", "failed"]
 class Determinants(msgspec.Struct, frozen=True, kw_only=True):
     """All that determines a completion; two completions with equal determinants are the same completion.
 
-    `dtype` is that of what the precision leaves unquantized. `noise` is None for untouched weights, else its kind, level,
-    protocol and seed. `seed` and `sample` matter for sampled completions only and are 0 for greedy ones. `versions` are those of the libraries that do the arithmetic.
+    `dtype` is that of what the precision leaves unquantized. `noise` is None for untouched weights, else its kind,
+    level, protocol and seed. `seed` and `sample` matter for sampled completions only and are 0 for greedy ones.
+    `versions` are those of the libraries that do the arithmetic.
     """
 
     revision: str
