@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
-_CPU_LIMIT = 24
+_CPU_LIMIT = 48
 _GPU_LIMIT = 128
 _MEMORY_SHARE = 0.5
 
