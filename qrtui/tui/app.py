@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from qrtui.errors import QrtuiError
+from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
 from qrtui.tui.opening import open_app
@@ -174,6 +175,8 @@ class QrtuiApp(App[None]):
             self.state.fold(event, now)
             if isinstance(event, EngineFailed):
                 self._report_failure(event)
+            elif isinstance(event, RunEnded) and event.status == "failed":
+                self.push_screen(MessageDialog("The run failed", *event.reason.split("; ", 1)))
         self.set_timer(1 / _DRAWS_PER_SECOND, self.on_engine_news)
         self._show_state()
         if self._quitting and not self.engine.busy:

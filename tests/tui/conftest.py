@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import filled
 import pytest
 
 from qrtui.control import Control
+from qrtui.errors import QrtuiError
 from qrtui.events import ConditionStarted, Decoding, Event, Generated, Judged, RunEnded, RunStarted, Stage
 from qrtui.judge.verdict import Verdict
 from qrtui.results.store import Store
 from qrtui.spec import Experiment
+
+from . import filled
 
 PATIENCE = 15.0
 
@@ -56,6 +58,8 @@ class FakeRun:
         allow_unsafe_judge: bool = False,
     ) -> RunEnded:
         self.experiments.append(experiment)
+        if isinstance(self.error, QrtuiError):
+            return RunEnded(None, "failed", str(self.error))
         if self.error:
             raise self.error
         run = filled.fill(database, judged=0, status=None)

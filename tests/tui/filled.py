@@ -112,7 +112,6 @@ def condition(precision: str, perturbation: str) -> PlannedCondition:
     return PlannedCondition(
         model="smollm2-135m",
         precision=precision,
-        dtype="float32",
         is_baseline=precision == "fp32",
         dataset="demo",
         perturbation=perturbation,

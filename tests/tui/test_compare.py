@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import filled
-from conftest import until
 from textual.widgets import Select
 
 from qrtui.tui.widgets.completion_pane import SideBySide
 from qrtui.tui.widgets.task_table import TaskTable
 from qrtui.tui.widgets.verdict_badge import VerdictBadge
+
+from . import filled
+from .conftest import until
 
 
 def chosen(app) -> str:

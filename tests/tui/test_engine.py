@@ -7,6 +7,7 @@ from qrtui.events import ConditionStarted, Decoding, Fetching, Generated, Paused
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox
 from qrtui.tui.run_state import RunState
+from qrtui.tui.screens.run import progress_in_words, stage_in_words
 
 
 def test_a_flood_wakes_the_screen_once_and_keeps_only_the_last_of_what_is_replaced():
@@ -88,3 +89,11 @@ def test_unjudged_tasks_do_not_diverge():
     assert not comparison.diverges(task, pair)
     assert comparison.first_pair() is None
     assert comparison.next_divergence([], 0, pair, 1) is None
+
+
+def test_fetching_is_told_with_its_progress():
+    state = RunState()
+    state.begin(experiment=None)
+    state.fold(Fetching("smollm2-135m", "download", 34_000_000, 93_000_000), 0)
+    assert stage_in_words(state) == "fetching smollm2-135m 34 MB of 93 MB"
+    assert progress_in_words(state, 1) == (34 / 93, "37%")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import filled
-from conftest import until
-
 from qrtui.results.store import Store
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.help import HelpScreen
+from qrtui.tui.widgets.header import RoomTab
+
+from . import filled
+from .conftest import until
 
 
 async def listed(app, pilot, runs: int) -> None:
@@ -60,3 +61,16 @@ async def test_help_explains_keys_and_words_of_every_room(opened):
             assert "the quantized model is more robust" in text
             assert "go to Setup, Run, Compare, History" in text
             await pilot.press("escape")
+
+
+async def test_the_mouse_goes_from_room_to_room_and_the_palette_knows_every_action(opened):
+    async with opened() as (app, pilot):
+        await pilot.click(list(app.screen.query(RoomTab))[2])
+        await until(pilot, lambda: app.current_mode == "compare")
+        offered = {command.title for command in app.get_system_commands(app.screen)}
+        assert {
+            "Go to the next task where the two diverge",
+            "Copy the case as Markdown",
+            "Go to Setup",
+            "Quit",
+        } <= offered

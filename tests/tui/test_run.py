@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import filled
-from conftest import until
-
+from qrtui.errors import ModelError
 from qrtui.results.store import Store
 from qrtui.tui.screens.dialogs import Message, Question
 from qrtui.tui.widgets.chart import BarChart
 from qrtui.tui.widgets.conditions_table import ConditionsTable
+
+from . import filled
+from .conftest import until
 
 
 def cell(app, row: int, column: str) -> str:
@@ -89,3 +90,12 @@ async def test_an_error_nobody_foresaw_ends_in_a_dialog(opened, fake_run):
         fake_run.let(200)
         await pilot.press("r")
         await until(pilot, lambda: app.state.phase == "finished")
+
+
+async def test_a_run_that_cannot_go_on_says_why_and_the_way_out(opened, fake_run):
+    fake_run.error = ModelError("the model is gated", "ask for access at its page")
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.screen, Message))
+        words = [str(label.content) for label in app.screen.query("Label")]
+        assert words == ["the model is gated", "ask for access at its page"]
+        assert app.state.phase == "failed"

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import filled
-from conftest import until
 from textual.widgets import Input, Select
 
 from qrtui.presets import load_preset
 from qrtui.tui.screens.dialogs import Message
 from qrtui.tui.widgets.checklist import CheckList
 from qrtui.tui.widgets.cost_line import CostLine
+
+from . import filled
+from .conftest import until
 
 
 def cost(app) -> str:

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Static
 
 from qrtui.errors import QrtuiError
-from qrtui.tui.headline import subject_of_record
+from qrtui.tui.headline import status_of, subject_of_record
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.conditions_table import ConditionsTable
@@ -34,12 +34,18 @@ _COLOURS = {
 _MARKS = {"finished": "✓", "failed": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
 
 
+class RunsTable(DataTable[Text]):
+    """The runs; Enter, which a table otherwise keeps to itself, is offered in the footer."""
+
+    BINDINGS = [Binding("enter", "select_cursor", "Compare")]
+
+
 class HistoryScreen(FramedScreen):
     """The runs, the latest first; below them the table of the chosen one."""
 
     ROOM = "history"
     BINDINGS = [
-        Binding("enter", "open", "Compare"),
+        Binding("enter", "open", "Compare", show=False),
         Binding("o", "table", "Table"),
         Binding("r", "resume", "Resume"),
         Binding("d", "delete", "Delete"),
@@ -58,7 +64,7 @@ class HistoryScreen(FramedScreen):
         with Vertical(id="history"):
             with Horizontal(id="runs-panel", classes="panel") as runs:
                 runs.border_title = "Runs"
-                yield DataTable[Text](id="runs", cursor_type="row")
+                yield RunsTable(id="runs", cursor_type="row")
             with Vertical(id="chosen-panel", classes="panel"):
                 yield Static("", id="chosen-subject", markup=False)
                 yield ConditionsTable(id="chosen-conditions")
@@ -106,7 +112,7 @@ class HistoryScreen(FramedScreen):
 
     def _cells(self, run: RunRecord) -> list[Text]:
         app = self.app
-        status = "running" if run.id == app.state.run and app.state.under_way else _honest_status(run)
+        status = "running" if run.id == app.state.run and app.state.under_way else status_of(run)
         return [
             themed(app, str(run.id), right=True),
             themed(app, run.name),
@@ -143,7 +149,7 @@ class HistoryScreen(FramedScreen):
         )
         table = self.query_one(ConditionsTable)
         table.show(rows)
-        panel.border_subtitle = f"noise {table.protocol}" if table.protocol else ""
+        panel.border_subtitle = f"{table.protocol} noise" if table.protocol else ""
 
     # Actions
 
@@ -189,11 +195,6 @@ class HistoryScreen(FramedScreen):
         self.app.forget(run.id)
         self.notify(f"Run {run.id} deleted")
         self._read()
-
-
-def _honest_status(run: RunRecord) -> str:
-    # Another program may be at it, or a killed one could not say that it ended.
-    return "unfinished" if run.status == "running" else run.status
 
 
 def _rows(store: Any, run: int) -> Any:

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
 from qrtui.paths import log_file
+from qrtui.tui.headline import status_of
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.chart import BarChart
@@ -91,7 +92,7 @@ class RunScreen(FramedScreen):
         stage, bar = self.query_one("#stage", Static), self.query_one(ProgressLine)
         if self.app.opened is not None:
             run = self.app.opened
-            stage.update(f"{run.name}, {run.status}" + ("" if run.status == "finished" else ": r resumes it"))
+            stage.update(f"{run.name}, {status_of(run)}" + ("" if run.status == "finished" else ": r resumes it"))
             bar.show(run.judged / run.total if run.total else None, f"{run.judged:,} of {run.total:,}")
             return
         stage.update(stage_in_words(state))
@@ -131,7 +132,7 @@ class RunScreen(FramedScreen):
         self.query_one("#pass-chart", BarChart).show(pass_bars(rows))
         panel = self.query_one("#conditions-panel")
         protocol = self.query_one(ConditionsTable).protocol
-        panel.border_title = f"Conditions, noise {protocol}" if protocol else "Conditions"
+        panel.border_title = f"Conditions, {protocol} noise" if protocol else "Conditions"
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
 

@@ -35,7 +35,6 @@ class SetupScreen(FramedScreen):
     BINDINGS = [
         Binding("r", "run", "Run"),
         Binding("ctrl+r", "run", "Run", show=False),
-        Binding("space", "tick", "Tick", show=True),
         Binding("ctrl+s", "save", "Save preset", key_display="^s"),
         Binding("ctrl+o", "load", "Load preset", key_display="^o"),
         Binding("m", "add_model", "Other model"),
@@ -204,8 +203,13 @@ class SetupScreen(FramedScreen):
             line.impossible(error)
         else:
             self._expected_seconds = plan.seconds
-            line.show(plan, len(experiment.models))
+            line.show(plan, len(experiment.models), self._to_fetch())
             self.query_one("#plan-table", Static).update(plan_as_table(plan))
+
+    def _to_fetch(self) -> int:
+        """Bytes of the ticked models that are not here; 0 also where nobody knows."""
+        ticked = self.query_one("#models", CheckList).ticked
+        return sum(row.fetch_bytes or 0 for row in self._rows if row.name in ticked)
 
     # Actions
 
@@ -218,9 +222,6 @@ class SetupScreen(FramedScreen):
             self.report(error)
             return
         self.app.start_run(experiment, self._expected_seconds)
-
-    def action_tick(self) -> None:
-        """Lists answer to space themselves; elsewhere there is nothing to tick."""
 
     @on(Select.Changed, "#preset")
     def _preset_chosen(self, event: Select.Changed) -> None:

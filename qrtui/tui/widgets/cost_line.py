@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class CostLine(Static):
     """`1 model, 9 conditions x 20 tasks: 180 completions, 60 known, about 4 min, 538 MB`."""
 
-    def show(self, plan: Plan, models: int) -> None:
-        """Say a plan in numbers."""
-        self.update(Content(plan_in_words(plan, models)))
+    def show(self, plan: Plan, models: int, to_fetch: int) -> None:
+        """Say a plan in numbers; `to_fetch` bytes of models are not here yet."""
+        self.update(Content(plan_in_words(plan, models, to_fetch)))
 
     def working(self) -> None:
         """A new plan is being made; the old words stay, dimmed, so that the line does not flicker."""
@@ -35,7 +35,7 @@ class CostLine(Static):
         )
 
 
-def plan_in_words(plan: Plan, models: int) -> str:
+def plan_in_words(plan: Plan, models: int, to_fetch: int = 0) -> str:
     """What a plan costs, on one line."""
     sizes = {len(condition.results) for condition in plan.conditions}
     tasks = f" × {counted(sizes.pop(), 'task')}" if len(sizes) == 1 else ""
@@ -46,6 +46,8 @@ def plan_in_words(plan: Plan, models: int) -> str:
         parts += ["nothing to generate"]
     if plan.memory:
         parts.append(in_bytes(plan.memory))
+    if to_fetch:
+        parts.append(f"{in_bytes(to_fetch)} to fetch first")
     return f"{counted(models, 'model')}, {counted(len(plan.conditions), 'condition')}{tasks}: {', '.join(parts)}"
 
 
