@@ -130,6 +130,7 @@ def read_experiment(table: dict[str, Any], source: str) -> Experiment:
 def to_table(experiment: Experiment) -> dict[str, Any]:
     """The experiment as plain values, defaults left out: what `read_experiment` reads."""
     table: dict[str, Any] = _without_empty(msgspec.to_builtins(experiment))
+    table["precisions"] = {"baseline": experiment.precisions.baseline, "quantized": [*experiment.precisions.quantized]}
     if experiment.attacks:
         table["attacks"] = [msgspec.to_builtins(attack) for attack in experiment.attacks]
     return table

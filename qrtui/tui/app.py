@@ -219,6 +219,20 @@ class QrtuiApp(App[None]):
         """Go to another room."""
         if room in ROOMS and not isinstance(self.screen, MessageDialog | Question):
             self.switch_mode(room)
+            if room in ("run", "compare") and self.shown_run is None and self.state.phase == "idle":
+                self._open_latest()
+
+    @work(exclusive=True)
+    async def _open_latest(self) -> None:
+        """Show the latest run in the database, where there is none of this session to show."""
+        try:
+            runs = await self.reader.ask(lambda store: store.runs())
+        except QrtuiError:
+            # History says what is wrong with the database; these rooms say that there is no run.
+            return
+        if runs and self.shown_run is None and self.state.phase == "idle":
+            self.opened = runs[0]
+            self._show_state()
 
     def action_help(self) -> None:
         """Show the keys and words of this room."""

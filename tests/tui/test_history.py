@@ -74,3 +74,12 @@ async def test_the_mouse_goes_from_room_to_room_and_the_palette_knows_every_acti
             "Go to Setup",
             "Quit",
         } <= offered
+
+
+async def test_compare_and_run_show_the_latest_run_unasked(opened, database):
+    run = filled.fill(database)
+    async with opened() as (app, pilot):
+        await pilot.press("3")
+        await until(pilot, lambda: app.shown_run == run)
+        await pilot.press("2")
+        await until(pilot, lambda: app.opened is not None and app.opened.id == run)
