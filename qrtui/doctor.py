@@ -1,4 +1,4 @@
-"""Is this machine fit for a run? Each part is tried, not guessed."""
+"""Is this machine fit for a run? The judge and the database are tried, the rest is looked up."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _database(path: Path) -> Check:
     if not path.exists():
         return Check("database", True, f"{path} (not made yet)")
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         connection.close()
     except sqlite3.Error as error:

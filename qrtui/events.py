@@ -34,8 +34,8 @@ class Fetching(Event):
 class RunStarted(Event):
     """The run is planned and noted in the store.
 
-    Of `total` results, `known` were generated before. `to_generate` counts distinct completions still to make: fewer
-    than `total - known` where several results need the same one. `level` is the judge's isolation.
+    Of `total` results, `to_generate` need a completion that is still to be made; `known` are the others, made before or
+    the same completion as another result's. `level` is the judge's isolation.
     """
 
     run: int

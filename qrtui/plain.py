@@ -39,13 +39,12 @@ def run_plainly(
 ) -> tuple[RunEnded, RunStarted | None]:
     """Run an experiment, telling about it on `out`; returns how it ended and how it started.
 
-    The first SIGINT or SIGTERM stops the run cleanly within a token, a second SIGINT ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP stops the run cleanly within a token, a second ends the process at once.
     """
     from qrtui.run import run
 
-    control = Control()
     narrator = Narrator(out)
-    with _stopping_on_signals(control, narrator.say):
+    with stopping_on_signals() as control:
         ended = run(experiment, database, narrator, control, allow_unsafe_judge=allow_unsafe_judge)
     return ended, narrator.started
 
@@ -130,7 +129,7 @@ class Narrator:
         first = event.judged == 1
         if self._may_speak(first or event.judged == event.total):
             name = self._names.get(event.condition, "")
-            latest = f"{event.task} {name}: {event.verdict.base}".replace("  ", " ")
+            latest = f"{event.task} {name}".rstrip() + f": {event.verdict.base}"
             self.say(
                 f"{event.judged} of {event.total} judged, {self._passed} passed;"
                 f" latest {latest}{self._rate}{self._left}"
@@ -180,17 +179,20 @@ def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
 
 
 @contextmanager
-def _stopping_on_signals(control: Control, say: Callable[[str], None]) -> Iterator[None]:
+def stopping_on_signals() -> Iterator[Control]:
+    """A `Control` that the first SIGINT, SIGTERM or SIGHUP stops; a second one ends the process at once."""
+    control = Control()
+
+    # Says nothing: the signal may have come in the middle of a write.
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
         if control.stopping:
             sys.exit(130)
         control.stop()
-        say("stopping after this token; once more to end at once")
 
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield control
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -120,17 +120,15 @@ def select_tasks(experiment: Experiment) -> dict[str, list[Task]]:
     selection = experiment.tasks
     wanted = {task_id.lower(): task_id for task_id in selection.tasks}
     datasets = selection.datasets or tuple(dict.fromkeys(dataset_of(task_id) for task_id in selection.tasks))
-    selected: dict[str, list[Task]] = {}
-    for dataset in datasets:
-        tasks = [task for task in load_tasks(dataset) if not wanted or task.task_id.lower() in wanted]
-        selected[dataset] = tasks[: selection.limit]
-    found = {task.task_id.lower() for tasks in selected.values() for task in tasks}
-    missing = [] if selection.limit else [task_id for key, task_id in wanted.items() if key not in found]
-    if missing:
-        _refuse_missing(missing[0], selection.datasets)
-    if not found:
-        raise PresetError("the selection holds no task", "pick a data set or task ids that exist")
-    return selected
+    picked = {
+        dataset: [task for task in load_tasks(dataset) if not wanted or task.task_id.lower() in wanted]
+        for dataset in datasets
+    }
+    found = {task.task_id.lower() for tasks in picked.values() for task in tasks}
+    for key, task_id in wanted.items():
+        if key not in found:
+            _refuse_missing(task_id, selection.datasets)
+    return {dataset: tasks[: selection.limit] for dataset, tasks in picked.items() if tasks}
 
 
 def _refuse_missing(task_id: str, datasets: tuple[str, ...]) -> None:
@@ -155,7 +153,14 @@ class _Planner:
     def add_model(self, choice: ModelChoice) -> None:
         """Plan every precision of a model."""
         info = resolve(choice.id)
-        style = choose_style(self._experiment.generation.prompt, has_chat_template=uses_chat_template(info))
+        if info.name in {group.model.name for group in self.groups}:
+            raise PresetError(f"models: {choice.id!r} is {info.name}, which is picked already", "keep one of them")
+        has_template = uses_chat_template(info)
+        if self._experiment.generation.prompt == "chat" and not has_template:
+            raise PresetError(
+                f"generation.prompt: {info.name} has no chat template", 'write prompt = "auto" or "completion"'
+            )
+        style = choose_style(self._experiment.generation.prompt, has_chat_template=has_template)
         weights = revision(info) or f"not here: {info.name}"
         for precision in self._experiment.precisions.all:
             groups: dict[str, Group] = {}
@@ -253,7 +258,7 @@ def _estimate(groups: list[Group], store: Store, device: str) -> float | None:
     seconds = 0.0
     for group in groups:
         if group.jobs:
-            cost = store.seconds_per_completion(group.jobs[0].determinants.revision, group.precision)
+            cost = store.seconds_per_completion(group.jobs[0].determinants.revision, group.precision, device)
             if cost is None:
                 if not group.model.parameters:
                     return None

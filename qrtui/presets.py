@@ -29,7 +29,9 @@ def load_preset(preset: str, overrides: tuple[str, ...] = (), limit: int | None 
     for override in overrides:
         _override(table, override)
     if limit is not None:
-        table.setdefault("tasks", {})["limit"] = limit
+        tasks = table.setdefault("tasks", {})
+        if isinstance(tasks, dict):
+            tasks["limit"] = limit
     table.setdefault("name", path.stem)
     _anchor_paths(table, path.parent)
     return read_experiment(table, path.name)

@@ -12,11 +12,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qrtui import __version__
 from qrtui.control import Control
-from qrtui.errors import QrtuiError
+from qrtui.errors import ModelError, QrtuiError
 from qrtui.events import (
     ConditionStarted,
     Decoding,
@@ -35,13 +35,18 @@ from qrtui.judge.pool import JudgePool
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place
 from qrtui.models.catalog import local_path, resolve
-from qrtui.models.device import library_versions
+from qrtui.models.child import StoppedError
+from qrtui.models.device import device_type, library_versions
 from qrtui.models.fetch import FetchProgress, fetch
+from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.plan import Group, Job, Plan, make_plan
-from qrtui.results.records import Completion
+from qrtui.results.records import Completion, RunStatus
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, to_table
+
+if TYPE_CHECKING:
+    from qrtui.generate.decode import Answer
 
 __all__ = ["Control", "run"]
 
@@ -59,7 +64,8 @@ def run(
     """Fetch, plan, generate and judge until all is done or `control` says stop; returns its last event.
 
     Blocks; opens its own store on `database`. A run that cannot go on ends with status `failed` and the reason in one
-    line: no QrtuiError is raised. An experiment that an earlier run left unfinished is taken up again.
+    line: no QrtuiError is raised. An error that nobody can mend is noted with the run and passes through. An experiment
+    that an earlier run left unfinished is taken up again.
     """
     runner: _Runner | None = None
     try:
@@ -73,11 +79,19 @@ def run(
         ended = RunEnded(runner.id if runner else None, "stopped", "resume it by running the same experiment again")
     except QrtuiError as error:
         ended = RunEnded(runner.id if runner else None, "failed", str(error))
-    if runner and runner.id is not None and ended.status != "finished":
-        with contextlib.suppress(QrtuiError), Store(database) as store:
-            store.end_run(runner.id, ended.status)
+    except BaseException as error:
+        _note_end(database, runner, "failed" if isinstance(error, Exception) else "stopped")
+        raise
+    if ended.status != "finished":
+        _note_end(database, runner, ended.status)
     emit(ended)
     return ended
+
+
+def _note_end(database: Path, runner: _Runner | None, status: RunStatus) -> None:
+    if runner and runner.id is not None:
+        with contextlib.suppress(QrtuiError), Store(database) as store:
+            store.end_run(runner.id, status)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
@@ -89,9 +103,10 @@ def _fetch_missing(experiment: Experiment, emit: Callable[[Event], None], contro
         info = resolve(choice.id)
         if local_path(info) is None:
             emit(Stage(f"fetching {info.name}"))
-            fetch(info, _fetching(info.name, emit), control.stop_event)
-            if control.stopping:
-                raise _Stopped
+            try:
+                fetch(info, _fetching(info.name, emit), control.stop_event)
+            except StoppedError:
+                raise _Stopped from None
 
 
 def _fetching(model: str, emit: Callable[[Event], None]) -> Callable[[FetchProgress], None]:
@@ -117,14 +132,14 @@ class _Runner:
         """Do everything the plan says."""
         self._begin()
         with contextlib.ExitStack() as loaded:
-            current: tuple[str, str] | None = None
+            current: tuple[ModelInfo, str] | None = None
             model: Any = None
             for group in self._plan.groups:
                 if group.jobs:
-                    if current != (group.model.name, group.precision):
+                    if current != (group.model, group.precision):
                         loaded.close()
                         model = loaded.enter_context(self._model(group))
-                        current = (group.model.name, group.precision)
+                        current = (group.model, group.precision)
                     self._run_group(group, model)
         while self._judging.wait(0.2):
             self._pass_gate()
@@ -142,10 +157,9 @@ class _Runner:
             "judge_level": self._pool.level,
             "versions": library_versions(quantized=True),
         }
+        resumed = self._store.unfinished_run(plan.conditions) is not None
         self.id = self._store.begin_run(plan.experiment.name, to_table(plan.experiment), plan.conditions, environment)
-        records = self._store.conditions(self.id)
-        self._conditions = [record.id for record in records]
-        resumed = any(record.memory for record in records)
+        self._conditions = [record.id for record in self._store.conditions(self.id)]
         self._emit(
             RunStarted(
                 self.id,
@@ -174,20 +188,19 @@ class _Runner:
         """Make the completions of one state of the weights."""
         noise = group.perturbation.noise
         if noise is None:
-            self._start_conditions(group, loaded, None)
-            self._generate(group, loaded)
+            self._start_conditions(group, None)
+            self._generate(group, loaded, None)
             return
         from qrtui.perturb.weights import noisy
 
         self._emit(Stage(f"adding {noise.label} noise to {group.model.name} in {group.precision}"))
         with noisy(loaded.model, noise) as share:
-            self._start_conditions(group, loaded, share)
-            self._generate(group, loaded)
+            self._start_conditions(group, share)
+            self._generate(group, loaded, share)
 
-    def _start_conditions(self, group: Group, loaded: Any, share: float | None) -> None:
+    def _start_conditions(self, group: Group, share: float | None) -> None:
         for at in group.conditions:
             condition, row = self._plan.conditions[at], self._conditions[at]
-            self._store.set_condition_facts(row, memory=loaded.footprint, weights_perturbed=share)
             wanted = {result.key for result in condition.results}
             to_generate = sum(job.key in wanted for job in group.jobs)
             self._emit(
@@ -202,7 +215,7 @@ class _Runner:
                 )
             )
 
-    def _generate(self, group: Group, loaded: Any) -> None:
+    def _generate(self, group: Group, loaded: Any, share: float | None) -> None:
         from qrtui.generate.decode import Cancelled
         from qrtui.generate.produce import produce
 
@@ -211,11 +224,11 @@ class _Runner:
         self._last_step = time.monotonic()
         try:
             for job, answer in produce(loaded, group.jobs, settings, self._on_token, lambda t: self._emit(Notice(t))):
-                self._keep(job, answer)
+                self._keep(job, answer, loaded.footprint, share)
         except Cancelled:
             raise _Stopped from None
 
-    def _keep(self, job: Job, answer: Any) -> None:
+    def _keep(self, job: Job, answer: Answer, memory: int, share: float | None) -> None:
         from qrtui.generate.solution import solution_of
 
         solution = solution_of(job.task, job.determinants.prompt, answer.text, job.style)
@@ -227,6 +240,8 @@ class _Runner:
                 finish=answer.finish,
                 tokens=answer.tokens,
                 seconds=answer.seconds,
+                memory=memory,
+                weights_perturbed=share,
             )
         )
         self._generated += 1
@@ -280,6 +295,11 @@ class _Runner:
         choice = group.choice
         loaded = load(group.model, PRECISIONS[group.precision], device, trust_remote_code=choice.trust_remote_code)
         try:
+            if device_type(loaded.device) != device_type(self._plan.device):
+                raise ModelError(
+                    f"the run is planned for {self._plan.device} but torch loads on {loaded.device}",
+                    'set device = "cpu" in the preset, or mend the driver (qrtui doctor)',
+                )
             self._emit(
                 ModelLoaded(group.model.name, group.precision, loaded.device, loaded.footprint, loaded.load_seconds)
             )

@@ -5,17 +5,20 @@ An experiment is written as TOML (a preset); `read_experiment` and `to_toml` are
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 
 from qrtui.errors import PresetError, nearest
-from qrtui.generate.settings import Generation
+from qrtui.generate.settings import Generation, PromptStyle
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
 from qrtui.perturb.noise import Noise, NoiseKind, Protocol
+from qrtui.tasks.datasets import DATASETS, unknown_dataset
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -121,7 +124,7 @@ def read_experiment(table: dict[str, Any], source: str) -> Experiment:
     try:
         experiment = msgspec.convert(table, Experiment)
     except msgspec.ValidationError as error:
-        raise PresetError(f"{source}: {_plain(str(error))}", "mend that key") from None
+        raise PresetError(f"{source}: {_plain(str(error))}", _remedy(str(error))) from None
     experiment = msgspec.structs.replace(experiment, attacks=attacks)
     _check(experiment, source)
     return experiment
@@ -157,13 +160,15 @@ def _tables(table: dict[str, Any], key: str, source: str) -> list[dict[str, Any]
 def read_attack(entry: dict[str, Any], key: str, source: str) -> Attack:
     """The attack that a preset's table says; `key` and `source` say in errors where it stands. Raises PresetError."""
     kind = entry.get("kind")
-    if kind not in ATTACKS:
+    if "kind" not in entry:
+        raise PresetError(f"{source}: {key} has no kind", _choices(next(iter(entry), ""), {"kind": None} | ATTACKS))
+    if not isinstance(kind, str) or kind not in ATTACKS:
         raise PresetError(f"{source}: {key}.kind: there is no attack {kind!r}", _choices(str(kind), ATTACKS))
     _refuse_unknown_keys({k: v for k, v in entry.items() if k != "kind"}, ATTACKS[kind], key + ".", source)
     try:
         return msgspec.convert(entry, ATTACKS[kind])
     except msgspec.ValidationError as error:
-        raise PresetError(f"{source}: {_plain(str(error), key)}", "mend that key") from None
+        raise PresetError(f"{source}: {_plain(str(error), key)}", _remedy(str(error))) from None
 
 
 def _refuse_unknown_keys(table: dict[str, Any], kind: type[msgspec.Struct], prefix: str, source: str) -> None:
@@ -196,6 +201,17 @@ def _plain(message: str, where: str = "") -> str:
     return f"{key}: {what[:1].lower()}{what[1:]}" if key else what[:1].lower() + what[1:]
 
 
+_WORDS: dict[str, Any] = {"kinds": NoiseKind, "protocols": Protocol, "prompt": PromptStyle}
+
+
+def _remedy(message: str) -> str:
+    """The allowed words and the nearest, where a key takes one of a few; else just what to do."""
+    given = re.search(r"Invalid enum value '(.*?)' - at `\$\.\w+\.(\w+)", message)
+    if given is None or given.group(2) not in _WORDS:
+        return "mend that key"
+    return _choices(given.group(1), dict.fromkeys(get_args(_WORDS[given.group(2)])))
+
+
 def _choices(given: str, known: dict[str, Any]) -> str:
     return " ".join(filter(None, [nearest(given, known), f"allowed are {', '.join(known)}"]))
 
@@ -226,14 +242,23 @@ def _check(experiment: Experiment, source: str) -> None:
         refuse(f"noise.{missing}", "empty, so there is no noise", f"give noise.{missing}, or drop [noise]")
     if noise.kinds and not noise.protocols:
         refuse("noise.protocols", "empty, so there is no noise", 'write protocols = ["published"]')
+    numbers = {"noise.levels": noise.levels, "generation.temperature": (experiment.generation.temperature,)}
+    for key, values in numbers.items():
+        if not all(map(math.isfinite, values)):
+            refuse(key, "not a finite number", "give an ordinary number")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", experiment.device):
+        refuse("device", f"there is no device {experiment.device!r}", "allowed are auto, cpu, cuda, cuda:N")
+    for dataset in tasks.datasets:
+        if dataset not in DATASETS and not dataset.endswith(".jsonl"):
+            refuse("tasks.datasets", f"there is no data set {dataset!r}", unknown_dataset(dataset))
     if experiment.generation.samples > 1 and experiment.generation.temperature == 0:
         refuse("generation.samples", "greedy samples are all the same", "set generation.temperature above 0")
-    for key, values in (
+    for key, chosen in (
         ("models", [model.id for model in experiment.models]),
         ("precisions", list(precisions.all)),
         ("tasks.datasets", list(tasks.datasets)),
         ("attacks and noise", [perturbation.label for perturbation in experiment.perturbations()]),
     ):
-        for value in values:
-            if values.count(value) > 1:
-                refuse(key, f"{value!r} is there twice", "keep one of them")
+        for name in chosen:
+            if chosen.count(name) > 1:
+                refuse(key, f"{name!r} is there twice", "keep one of them")

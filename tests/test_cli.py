@@ -48,7 +48,7 @@ def filled(tmp_path):
         (["attack", "--kind", "char"], ["--task", "--text"]),
         (["pull", "smolm2-135m"], ["smollm2-135m"]),
         (["raport"], ["raport"]),
-        (["runs", "--db", "/dev/null/x.db"], ["/dev/null/x.db", "--db"]),
+        (["plan", "demo", "--db", "/dev/null/x.db"], ["/dev/null/x.db", "--db"]),
         ([], ["terminal", "qrtui run"]),
     ],
 )

@@ -3,15 +3,18 @@
 import json
 from collections import Counter
 
+import msgspec
 import pytest
 
 from qrtui.control import Control
+from qrtui.errors import QrtuiError
 from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted
+from qrtui.generate.settings import Generation
 from qrtui.plan import make_plan
 from qrtui.results.store import Store
 from qrtui.results.table import table
 from qrtui.run import run
-from qrtui.spec import read_experiment
+from qrtui.spec import ModelChoice, TaskSelection, read_experiment
 
 TASKS = [
     {
@@ -89,6 +92,9 @@ def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
     assert [(row.n, row.total) for row in rows] == [(4, 4)] * 6
     assert all(row.condition.memory for row in rows)
 
+    shares = [row.condition.weights_perturbed for row in rows]
+    assert shares == [None, None, 1.0, None, None, 1.0]
+
     again, watched_again = execute(experiment, database)
     assert again.status == "finished"
     assert again.run != ended.run
@@ -96,6 +102,10 @@ def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
     assert not watched_again.of(Generated)
     assert not watched_again.of(ModelLoaded)
     assert verdicts(database, "1") == verdicts(database, str(again.run))
+    with Store(database) as store:
+        # What was measured belongs to the completions, and so to every run that uses them.
+        facts = [[(c.memory, c.weights_perturbed) for c in store.conditions(run)] for run in (1, again.run)]
+    assert facts[0] == facts[1]
 
     fresh = tmp_path / "b.db"
     execute(experiment, fresh)
@@ -122,8 +132,6 @@ def test_a_stopped_run_is_resumed_where_it_was(experiment, tmp_path):
 
 
 def test_a_completion_that_two_results_need_is_made_once(experiment, tmp_path):
-    import msgspec
-
     from qrtui.perturb.attacks.character import CharacterAttack
 
     # An attack that leaves every prompt as it was needs nothing beyond the clean completions.
@@ -136,12 +144,47 @@ def test_a_completion_that_two_results_need_is_made_once(experiment, tmp_path):
     assert set(counts.values()) == {1}
 
 
+def test_an_error_that_nobody_foresaw_is_noted_with_the_run_and_told(experiment, tmp_path):
+    class Broken(Watcher):
+        def __call__(self, event):
+            super().__call__(event)
+            if isinstance(event, Generated):
+                raise OSError("the pipe is gone")
+
+    watcher = Broken()
+    with pytest.raises(OSError, match="pipe"):
+        run(experiment, tmp_path / "a.db", watcher, watcher.control)
+    with Store(tmp_path / "a.db") as store:
+        assert store.run().status == "failed"
+    ended, watched = execute(experiment, tmp_path / "a.db")
+    assert (ended.run, ended.status) == (1, "finished")
+    assert watched.of(RunStarted)[0].known == 1
+
+
+def test_a_stop_before_anything_began_is_a_stop(experiment, tmp_path):
+    watcher = Watcher()
+    watcher.control.stop()
+    assert run(experiment, tmp_path / "a.db", watcher, watcher.control).status == "stopped"
+
+
 def test_what_goes_wrong_ends_the_run_in_words(experiment, tmp_path):
-    import msgspec
-
-    from qrtui.spec import ModelChoice
-
     absent = msgspec.structs.replace(experiment, models=(ModelChoice(id="smollm2-135mm"),))
     ended, _ = execute(absent, tmp_path / "a.db")
     assert ended.status == "failed"
     assert "smollm2-135m" in ended.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda e: {"generation": Generation(prompt="chat")}, "no chat template"),
+        (lambda e: {"models": (*e.models, ModelChoice(id=e.models[0].id + "/"))}, "picked already"),
+        (
+            lambda e: {"tasks": TaskSelection(datasets=e.tasks.datasets, tasks=("Own/1", "Own/99"), limit=1)},
+            "no task 'Own/99'",
+        ),
+    ],
+)
+def test_a_plan_refuses_what_cannot_mean_anything(experiment, tmp_path, change, words):
+    with Store(tmp_path / "a.db") as store, pytest.raises(QrtuiError, match=words):
+        make_plan(msgspec.structs.replace(experiment, **change(experiment)), store)

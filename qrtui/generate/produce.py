@@ -65,7 +65,9 @@ def produce(
             ):
                 done.add(answer.request)
                 yield batch[answer.request], answer
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
             if len(batch) == 1:
                 raise ModelError(
                     "one prompt alone does not fit into the device's memory",
@@ -76,6 +78,11 @@ def produce(
             queue = list(batches([*left, *(job for later in queue for job in later)], size))
             torch.cuda.empty_cache()
             notice(f"out of memory: going on with batches of {size}")
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # On a CPU torch raises a plain RuntimeError whose text alone tells.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _request(job: Asked, tokenizer: Any) -> Request:

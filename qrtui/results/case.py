@@ -20,11 +20,11 @@ def case_markdown(run: RunRecord, task: str, cases: Sequence[Case]) -> str:
         parts += [f"## Prompt: {', '.join(kinds)}", "", *_fenced(prompt), ""]
         for case in sharing:
             parts += [f"### {_title(case)}", "", *_verdict_lines(case), *_program(case), ""]
-    return "\n".join(parts).rstrip() + "\n"
+    return printable("\n".join(parts).rstrip() + "\n")
 
 
 def case_text(run: RunRecord, task: str, cases: Sequence[Case]) -> str:
-    """The same as plain text for a terminal; each program after the first shows how it differs from the baseline's."""
+    """The same as plain text for a terminal."""
     parts = [f"{task} in run {run.id} ({run.name})", ""]
     for prompt, sharing in _by_prompt(cases):
         kinds = list(dict.fromkeys(case.condition.perturbation for case in sharing))
@@ -83,7 +83,7 @@ def _title(case: Case) -> str:
 
 
 def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
-    quote = "`" if code else ""
+    shown = _inline_code if code else str
     verdict = f"{_MARKS.get(case.base, '✗')} {case.base or 'not judged yet'}"
     if case.plus is not None:
         verdict += f", with the added tests {case.plus}"
@@ -95,10 +95,10 @@ def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
         got = case.got if case.got is not None else case.error or "nothing"
         lines += [
             "",
-            f"{quote}{case.failing_input}{quote}: expected {quote}{case.expected}{quote}, got {quote}{got}{quote}",
+            f"{shown(case.failing_input)}: expected {shown(case.expected or '')}, got {shown(got)}",
         ]
     elif case.error:
-        lines += ["", f"{quote}{case.error}{quote}"]
+        lines += ["", shown(case.error)]
     return [*lines, ""] if code else [line for line in lines if line]
 
 
@@ -106,10 +106,17 @@ def _program(case: Case) -> list[str]:
     return _fenced(case.solution) if case.solution is not None else ["(no completion yet)"]
 
 
+def _inline_code(text: str) -> str:
+    """Markdown for a piece of code in a line, whatever backticks it holds."""
+    fence = "`" * (max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
 def _fenced(code: str) -> list[str]:
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}python", printable(code.strip("\n")), fence]
+    return [f"{fence}python", code.strip("\n"), fence]
 
 
 def _indented(text: str) -> list[str]:

@@ -41,7 +41,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
     `text` is the completion as decoded, `solution` the program that post-processing made of it. `finish` says why it
     ended: `stop` (at its own end), `length` (at the cap) or `nan` (the model gave no finite number). `seconds` is this
-    completion's share of the time its batch took.
+    completion's share of the time its batch took. `memory` is the size of the model's weights in bytes,
+    `weights_perturbed` the share of them that carried noise (None without noise).
     """
 
     determinants: Determinants
@@ -50,6 +51,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     finish: str
     tokens: int
     seconds: float
+    memory: int | None = None
+    weights_perturbed: float | None = None
 
 
 class PlannedResult(msgspec.Struct, frozen=True):

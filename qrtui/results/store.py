@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from qrtui.results.records import (
 from qrtui.results.schema import migrations
 
 _BUSY_SECONDS = 30
+_OPENING_ATTEMPTS = 6
 _KEYS_PER_QUERY = 500
 
 _JUDGED = """
@@ -53,16 +55,27 @@ class Store:
             self._db = Database(sqlite3.connect(path, timeout=_BUSY_SECONDS))
             if not existed:
                 path.chmod(0o600)
-            self._db.enable_wal()
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._refuse_newer()
-            if migrations.pending(self._db):
-                migrations.apply(self._db)
+            self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"the database {path} cannot be used: {error}", "give another file with --db or QRTUI_DB"
             ) from None
+
+    def _prepare(self) -> None:
+        """Bring the file to the present schema. Two programs may meet at a new file: the later one tries again."""
+        for attempt in range(_OPENING_ATTEMPTS):
+            try:
+                self._db.enable_wal()
+                self._refuse_newer()
+                if migrations.pending(self._db):
+                    migrations.apply(self._db)
+                return
+            except sqlite3.OperationalError:
+                if attempt == _OPENING_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1 * (attempt + 1))
 
     def close(self) -> None:
         """Close the file."""
@@ -103,19 +116,17 @@ class Store:
         for at in range(0, len(wanted), _KEYS_PER_QUERY):
             some = wanted[at : at + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            found.update(
-                row[0] for row in self._db.execute(f"SELECT key FROM completions WHERE key IN ({marks})", some)
-            )
+            found.update(row[0] for row in self._execute(f"SELECT key FROM completions WHERE key IN ({marks})", some))
         return found
 
     def solution(self, key: str) -> str | None:
         """The program made of a completion, or None where there is no such completion."""
-        row = self._db.execute("SELECT solution FROM completions WHERE key = ?", [key]).fetchone()
+        row = self._execute("SELECT solution FROM completions WHERE key = ?", [key]).fetchone()
         return row[0] if row else None
 
     def verdict(self, solution: str, task_hash: str) -> Verdict | None:
         """This judge version's verdict of a solution, if it was given before."""
-        row = self._db.execute(
+        row = self._execute(
             "SELECT base, plus, failing_input, expected, got, error, level, seconds FROM verdicts"
             " WHERE solution_hash = ? AND task_hash = ? AND judge_version = ?",
             [digest(solution), task_hash, JUDGE_VERSION],
@@ -123,12 +134,12 @@ class Store:
         names = ("base", "plus", "failing_input", "expected", "got", "error", "level", "seconds")
         return Verdict(**dict(zip(names, row, strict=True))) if row else None
 
-    def seconds_per_completion(self, revision: str, precision: str) -> float | None:
+    def seconds_per_completion(self, revision: str, precision: str, device: str) -> float | None:
         """The mean cost of this model's latest completions in this precision; None without any."""
-        row = self._db.execute(
+        row = self._execute(
             "SELECT avg(seconds) FROM (SELECT seconds FROM completions WHERE determinants ->> 'revision' = ?"
-            " AND determinants ->> 'precision' = ? ORDER BY rowid DESC LIMIT 200)",
-            [revision, precision],
+            " AND determinants ->> 'precision' = ? AND determinants ->> 'device' = ? ORDER BY rowid DESC LIMIT 200)",
+            [revision, precision, device],
         ).fetchone()
         return row[0] if row else None
 
@@ -142,7 +153,7 @@ class Store:
         with self._writing() as db:
             db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?)", [digest(prompt), _storable(prompt)])
             db.execute(
-                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     key,
                     json.dumps(determinants, sort_keys=True),
@@ -153,6 +164,8 @@ class Store:
                     completion.finish,
                     completion.tokens,
                     completion.seconds,
+                    completion.memory,
+                    completion.weights_perturbed,
                     now(),
                 ],
             )
@@ -179,6 +192,14 @@ class Store:
                 ],
             )
 
+    def unfinished_run(self, conditions: Sequence[PlannedCondition]) -> int | None:
+        """The latest run of these conditions that did not finish: the one that `begin_run` would take up."""
+        row = self._execute(
+            "SELECT id FROM runs WHERE fingerprint = ? AND status <> 'finished' ORDER BY id DESC LIMIT 1",
+            [_fingerprint(conditions)],
+        ).fetchone()
+        return row[0] if row else None
+
     def begin_run(
         self,
         name: str,
@@ -190,22 +211,18 @@ class Store:
 
         The same experiment is one whose conditions need the very same completions of the same tasks.
         """
-        fingerprint = digest(json.dumps(msgspec.to_builtins(conditions), sort_keys=True))
+        unfinished = self.unfinished_run(conditions)
         with self._writing() as db:
-            unfinished = db.execute(
-                "SELECT id FROM runs WHERE fingerprint = ? AND status <> 'finished' ORDER BY id DESC LIMIT 1",
-                [fingerprint],
-            ).fetchone()
-            if unfinished:
+            if unfinished is not None:
                 db.execute(
                     "UPDATE runs SET status = 'running', finished = NULL, environment = ? WHERE id = ?",
-                    [json.dumps(environment), unfinished[0]],
+                    [json.dumps(environment), unfinished],
                 )
-                return int(unfinished[0])
+                return unfinished
             run = db.execute(
                 "INSERT INTO runs (name, experiment, fingerprint, status, started, environment)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                [name, json.dumps(experiment), fingerprint, "running", now(), json.dumps(environment)],
+                [name, json.dumps(experiment), _fingerprint(conditions), "running", now(), json.dumps(environment)],
             ).lastrowid
             assert run is not None
             for position, condition in enumerate(conditions):
@@ -235,17 +252,6 @@ class Store:
                 for at, result in enumerate(condition.results)
             ],
         )
-
-    def set_condition_facts(
-        self, condition: int, *, memory: int | None = None, weights_perturbed: float | None = None
-    ) -> None:
-        """Note what was measured while a condition ran: bytes of weights, share of weights that got noise."""
-        with self._writing() as db:
-            db.execute(
-                "UPDATE conditions SET memory = coalesce(?, memory),"
-                " weights_perturbed = coalesce(?, weights_perturbed) WHERE id = ?",
-                [memory, weights_perturbed, condition],
-            )
 
     def end_run(self, run: int, status: RunStatus) -> None:
         """Note how a run ended."""
@@ -284,8 +290,12 @@ class Store:
     def conditions(self, run: int) -> list[ConditionRecord]:
         """The conditions of a run in their planned order."""
         rows = self._dicts(
-            "SELECT id, model, precision, is_baseline, dataset, perturbation, weights_perturbed, memory"
-            " FROM conditions WHERE run = ? ORDER BY position",
+            """SELECT c.id, c.model, c.precision, c.is_baseline, c.dataset, c.perturbation,
+                      max(g.weights_perturbed) AS weights_perturbed, max(g.memory) AS memory
+                FROM conditions c
+                LEFT JOIN results r ON r.condition = c.id
+                LEFT JOIN completions g ON g.key = r.completion
+                WHERE c.run = ? GROUP BY c.id ORDER BY c.position""",
             [run],
         )
         return [ConditionRecord(**{**row, "is_baseline": bool(row["is_baseline"])}) for row in rows]
@@ -312,8 +322,16 @@ class Store:
         )
         return [Case(**{**row, "condition": conditions[row["condition"]]}) for row in rows]
 
+    def _execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the database {self.path} cannot be read: {error}", "qrtui doctor checks it; give another with --db"
+            ) from None
+
     def _dicts(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
-        cursor = self._db.execute(sql, parameters)
+        cursor = self._execute(sql, parameters)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -321,6 +339,10 @@ class Store:
 def now() -> str:
     """The time as the store writes it: UTC, ISO 8601, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _fingerprint(conditions: Sequence[PlannedCondition]) -> str:
+    return digest(json.dumps(msgspec.to_builtins(conditions), sort_keys=True))
 
 
 def _storable(text: str | None) -> str | None:

@@ -1,9 +1,12 @@
 """How tasks are asked, and what is made of the answers."""
 
+import evalplus.sanitize
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qrtui.generate.prompt import choose_style, cut, render, stop_texts
-from qrtui.generate.solution import solution_of
+from qrtui.generate.solution import longest_python, solution_of
 from qrtui.tasks.datasets import find_task, load_tasks
 
 ADD = find_task("HumanEval/53")
@@ -59,3 +62,18 @@ def test_the_program_to_judge_is_the_function_and_what_it_needs(completion, styl
     program = solution_of(ADD, ADD.prompt, completion, style)
     assert kept in program
     assert dropped not in program
+
+
+_EVALPLUS_CHOICE = evalplus.sanitize.code_extract
+LINES = st.sampled_from(["x = 1", "", "def f():", "    return 1", "if x:", "    y = (", ")", "Sure! Here it is", "```"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=8).map("\n".join))
+def test_the_longest_stretch_of_python_is_the_one_that_evalplus_takes(text):
+    assert longest_python(text) == _EVALPLUS_CHOICE(text)
+
+
+def test_a_long_rambling_is_searched_in_bounded_time():
+    assert solution_of(ADD, ADD.prompt, "1.\n" * 400 + "(", "chat").startswith("1.")
+    assert longest_python("\n".join(["no python here"] * 400)) == "no python here"

@@ -24,6 +24,10 @@ def test_a_completion_is_found_by_what_determines_it_and_by_nothing_else(store):
         determinants("int8", "char", "Demo/0", settings={"max_new_tokens": 9, "temperature": 0.0}),
         determinants("int8", "char", "Demo/0", versions={"torch": "2"}),
         determinants("int8", "char", "Demo/0", device="cuda"),
+        determinants("int8", "char", "Demo/0", dtype="float16"),
+        determinants("int8", "char", "Demo/0", style="completion"),
+        determinants("int8", "char", "Demo/0", seed=1),
+        determinants("int8", "char", "Demo/0", sample=1),
     ]
     assert store.known([same.key(), *(variant.key() for variant in variants)]) == {same.key()}
     assert store.solution(same.key()) == "b"

@@ -1,0 +1,87 @@
+"""What was found: `runs`, `report`, `compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qrtui import paths
+from qrtui.commands import options
+
+
+@click.command()
+@options.database
+@options.json_flag
+@click.pass_obj
+def runs(parent: Path | None, database: Path | None, as_json: bool) -> None:
+    """List the runs in the database, the latest first."""
+    import msgspec
+
+    path = database or parent or paths.database()
+    records = []
+    if path.exists():
+        with options.open_store(path) as store:
+            records = store.runs()
+    if as_json:
+        options.print_json(msgspec.to_builtins(records))
+    elif not records:
+        click.echo("no runs yet; start one with: qrtui demo")
+    else:
+        width = max(len(record.name) for record in records)
+        for record in records:
+            click.echo(
+                f"{record.id:>4}  {record.name:<{width}}  {record.status:<8}"
+                f"  {record.judged:>6} of {record.total:<6} judged  {record.started}"
+            )
+
+
+@click.command()
+@click.argument("which", metavar="[RUN|latest|paper]", default="latest")
+@options.database
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "csv", "json", "latex"]),
+    default="text",
+    show_default=True,
+)
+@click.pass_obj
+def report(parent: Path | None, which: str, database: Path | None, form: Any) -> None:
+    """Print a run's table: pass@1, drop, RRS and arrow. `paper` prints the published Table I."""
+    from qrtui.results.report import make_report, write_report
+
+    if which == "paper":
+        from qrtui.results.published import published_table
+
+        click.echo(write_report(published_table(), form), nl=False)
+        return
+    with options.open_store(database or parent, must_exist=True) as store:
+        made = make_report(store, store.run(which))
+    click.echo(write_report(made, form), nl=False)
+
+
+@click.command()
+@click.argument("which", metavar="RUN")
+@click.argument("task")
+@options.database
+@click.option("--format", "form", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
+@click.pass_obj
+def compare(parent: Path | None, which: str, task: str, database: Path | None, form: str) -> None:
+    """Print what the original and the quantized models wrote for TASK in RUN (a number, a name, or latest)."""
+    from qrtui.errors import TaskError, nearest
+    from qrtui.results.case import case_json, case_markdown, case_text
+
+    with options.open_store(database or parent, must_exist=True) as store:
+        record = store.run(which)
+        names = {outcome.task.lower(): outcome.task for outcome in store.outcomes(record.id)}
+        name = names.get(task.lower())
+        if name is None:
+            suggestion = nearest(task, names.values()) or f"it has {', '.join(list(names.values())[:5])} ..."
+            raise TaskError(f"run {record.id} has no task {task!r}", suggestion)
+        cases = store.cases(record.id, name)
+    if form == "json":
+        options.print_json(case_json(record, name, cases))
+    else:
+        click.echo((case_markdown if form == "md" else case_text)(record, name, cases), nl=False)

@@ -1,0 +1,125 @@
+"""Running experiments: `demo`, `run`, `plan`, and the app."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qrtui import paths
+from qrtui.commands import options
+
+if TYPE_CHECKING:
+    from qrtui.spec import Experiment
+
+
+@click.command()
+@options.database
+@options.consent
+@click.pass_context
+def demo(context: click.Context, database: Path | None, allow_unsafe_judge: bool) -> None:
+    """Run the demo: in the app, or as plain text where there is no terminal."""
+    from qrtui.presets import load_preset
+
+    experiment = load_preset("demo")
+    if has_terminal():
+        context.exit(open_app(experiment, database or context.obj, allow_unsafe_judge))
+    context.exit(_run(experiment, database or context.obj or paths.database(), allow_unsafe_judge, as_json=False))
+
+
+@click.command()
+@click.argument("preset")
+@options.database
+@options.changes
+@options.consent
+@options.json_flag
+@click.pass_context
+def run(
+    context: click.Context,
+    preset: str,
+    database: Path | None,
+    limit: int | None,
+    overrides: tuple[str, ...],
+    allow_unsafe_judge: bool,
+    as_json: bool,
+) -> None:
+    """Run PRESET (a file, or a shipped preset's name) without the app.
+
+    What is in the database is not generated again: a stopped run goes on where it was. Exit status 0 finished, 130
+    stopped, 1 error.
+    """
+    from qrtui.presets import load_preset
+
+    experiment = load_preset(preset, overrides, limit)
+    context.exit(_run(experiment, database or context.obj or paths.database(), allow_unsafe_judge, as_json))
+
+
+@click.command()
+@click.argument("preset")
+@options.database
+@options.changes
+@options.json_flag
+@click.pass_obj
+def plan(
+    parent: Path | None,
+    preset: str,
+    database: Path | None,
+    limit: int | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Say what a run of PRESET would cost, without loading a model."""
+    from qrtui.plan import make_plan
+    from qrtui.presets import load_preset
+
+    experiment = load_preset(preset, overrides, limit)
+    with options.open_store(database or parent) as store:
+        made = make_plan(experiment, store)
+    if as_json:
+        options.print_json(made.numbers())
+        return
+    from qrtui.plain import duration
+
+    time = "unknown" if made.seconds is None else f"about {duration(made.seconds)}"
+    memory = "unknown" if made.memory is None else f"{made.memory / 1e6:.0f} MB"
+    click.echo(
+        f"{experiment.name}: {len(made.conditions)} conditions, {made.total} completions,"
+        f" {made.known} known, {made.to_generate} to do"
+    )
+    click.echo(f"time of generating: {time} on {made.device}; memory for the largest weights: {memory}")
+
+
+def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_json: bool) -> int:
+    from qrtui.plain import run_plainly
+
+    out = sys.stderr if as_json else sys.stdout
+    ended, _ = run_plainly(experiment, database, out, allow_unsafe_judge=allow_unsafe_judge)
+    if ended.status == "failed":
+        click.echo(f"qrtui: {ended.reason}", err=True)
+        return 1
+    if ended.run is not None:
+        from qrtui.results.report import make_report, write_report
+
+        with options.open_store(database) as store:
+            report = make_report(store, store.run(str(ended.run)))
+        click.echo(write_report(report, "json" if as_json else "text"), nl=False)
+    return 0 if ended.status == "finished" else 130
+
+
+def has_terminal() -> bool:
+    """Whether a person is there to use the app."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def open_app(experiment: Experiment | None, database: Path | None, allow_unsafe_judge: bool) -> int:
+    """Open the app, with `experiment` running if one is given; returns its exit status."""
+    from qrtui.tui.app import open_app
+
+    return open_app(
+        database or paths.database(),
+        experiment=experiment,
+        start=experiment is not None,
+        allow_unsafe_judge=allow_unsafe_judge,
+    )
