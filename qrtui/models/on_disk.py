@@ -159,7 +159,11 @@ def _has_provenance(folder: Path, info: ModelInfo) -> bool:
 
 
 def _folder_hash(folder: Path) -> str:
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    digest = hashlib.sha256()
+    # The tokenizer and the chat template decide what a prompt becomes, as much as the weights what follows it.
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"):
+        if (folder / name).is_file():
+            digest.update(name.encode() + (folder / name).read_bytes())
     for file in weight_files(folder):
         stat = file.stat()
         digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())

@@ -104,13 +104,7 @@ def _reported(row: Row, cells: Cells) -> ReportedCondition:
 
 
 def _interval(condition: ConditionRecord, cells: Cells) -> tuple[float | None, float | None]:
-    four = (
-        cells.original_clean(condition),
-        cells.original(condition),
-        cells.clean(condition),
-        cells.own(condition),
-    )
-    common = [task for task in four[0] if all(task in scores for scores in four[1:])]
+    four, common = cells.four(condition)
     return statistics.bootstrap_rrs(*([float(scores[task]) for task in common] for scores in four))
 
 
@@ -232,6 +226,12 @@ def _csv(report: Report) -> str:
 
 
 _LATEX = {
+    "\\": r"\textbackslash{}",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
     "%": r"\%",
     "_": r"\_",
     "&": r"\&",

@@ -20,7 +20,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     by the data set's own tests, `pass_at_1_plus` by base and added tests (None where the data set has no added ones).
     `drop` (share of tasks), `delta` (Eq. 1) and `rrs` (Eq. 2) compare with the clean condition over the tasks judged in
     both (for `rrs`: in all four cells), so that a table of a run under way compares like with like. `tokens_per_second`
-    is the rate of generating, `memory` the bytes of the weights.
+    is the rate of generating.
     """
 
     condition: ConditionRecord
@@ -84,6 +84,11 @@ class Cells:
         """The baseline's scores without perturbation."""
         return self._cell(condition, self._baseline.get((condition.model, condition.dataset), ""), "clean")
 
+    def four(self, condition: ConditionRecord) -> tuple[list[Scores], list[str]]:
+        """What an RRS is made of: original clean and perturbed, own clean and perturbed, and the tasks in all four."""
+        cells = [self.original_clean(condition), self.original(condition), self.clean(condition), self.own(condition)]
+        return cells, [task for task in cells[0] if all(task in scores for scores in cells[1:])]
+
     def _cell(self, condition: ConditionRecord, precision: str, perturbation: str) -> Scores:
         return self._scores.get((condition.model, condition.dataset, precision, perturbation), {})
 
@@ -141,13 +146,7 @@ def _drops(own: Scores, clean: Scores) -> tuple[Fraction | None, Fraction | None
 def _robustness(condition: ConditionRecord, cells: Cells) -> tuple[float | None, MoreRobust | None]:
     if condition.is_baseline or condition.perturbation == "clean":
         return None, None
-    four = (
-        cells.original_clean(condition),
-        cells.original(condition),
-        cells.clean(condition),
-        cells.own(condition),
-    )
-    common = [task for task in four[0] if all(task in scores for scores in four[1:])]
+    four, common = cells.four(condition)
     if not common:
         return None, None
     original_clean, original, quantized_clean, quantized = (mean(scores, common) for scores in four)
