@@ -1,19 +1,23 @@
-# make demo    installs what is needed, fetches the embedded model, runs the demo
-# make test    installs what is needed, runs the tests
-# make check   formatting, lint, types, import rules
-# make bench   measures
+# make demo      installs what is needed, fetches the embedded model, runs the demo
+# make test      installs what is needed, runs the tests
+# make test-gpu  the tests that need an NVIDIA GPU
+# make check     formatting, lint, types, import rules
+# make bench     measures
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test test-gpu check bench install clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/qrtui demo
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest
+
+test-gpu: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -m gpu -ra
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
