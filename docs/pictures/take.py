@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import os
 import re
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ["COLORTERM"] = "truecolor"
 
 from qrtui.presets import load_preset
 from qrtui.tui.app import QrtuiApp
@@ -26,7 +28,19 @@ SIZE = (120, 36)
 def save(app: QrtuiApp, name: str) -> None:
     """Write the screen as SVG, without the web font that the exporter names."""
     svg = re.sub(r"@font-face\s*{.*?}", "", app.export_screenshot(title="qrtui"), flags=re.DOTALL)
+    svg = _INDENTED.sub(_moved_right, svg)
     (FOLDER / name).write_text(re.sub(r"[ \t]+\n", "\n", svg), encoding="utf-8")
+
+
+_INDENTED = re.compile(r' x="([\d.]+)"( y="[\d.]+") textLength="([\d.]+)"([^>]*)>((?:&#160;)+)([^<]+)<')
+
+
+def _moved_right(match: re.Match[str]) -> str:
+    """A text that begins with spaces, begun where its first letter stands: some viewers drop leading spaces."""
+    x, y, length, rest, spaces, text = match.groups()
+    indent = len(spaces) // len("&#160;")
+    width = float(length) / (indent + len(html.unescape(text)))
+    return f' x="{float(x) + indent * width:.1f}"{y} textLength="{float(length) - indent * width:.1f}"{rest}>{text}<'
 
 
 async def take(database: Path) -> None:

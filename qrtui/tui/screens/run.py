@@ -34,7 +34,7 @@ class RunScreen(FramedScreen):
     BINDINGS = [
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
-        Binding("r", "again", "Resume"),
+        Binding("r", "again", "Again"),
         Binding("c", "chart", "Chart"),
         Binding("l", "log", "Log"),
         Binding("enter", "compare", "Compare", show=False),
