@@ -22,7 +22,10 @@ class Stage(Event):
 
 @dataclass(frozen=True, slots=True)
 class Fetching(Event):
-    """A model on its way here; bytes, `total` None while unknown. `stage` is download, verify or convert."""
+    """A model on its way here: `done` of `total` bytes (None while unknown), or steps where `stage` is `convert`.
+
+    `stage` is download, verify or convert.
+    """
 
     model: str
     stage: str

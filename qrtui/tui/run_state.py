@@ -137,7 +137,11 @@ class RunState:
     @fold.register
     def _(self, event: Fetching, now: float) -> None:
         doing = _FETCH_STAGES.get(event.stage, event.stage)
-        of = f" {in_bytes(event.done)} of {in_bytes(event.total)}" if event.total else ""
+        of = ""
+        if event.stage == "convert" and event.total:
+            of = f", step {min(event.done + 1, event.total)} of {event.total}"
+        elif event.total:
+            of = f" {in_bytes(event.done)} of {in_bytes(event.total)}"
         self.stage, self.fetched = f"{doing} {event.model}{of}", (event.done, event.total)
         self._changed()
 
