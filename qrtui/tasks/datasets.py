@@ -181,4 +181,7 @@ DATASETS: dict[str, Callable[[], list[Task]]] = {
 }
 """Each data set by the name that a preset's `[tasks] datasets` uses, with what loads it."""
 
+TASK_COUNTS = {"demo": 48, "humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378}
+"""How many tasks each data set has, for lists that must not wait for a download."""
+
 _PREFIXES = {"demo": "demo", "humaneval": "humaneval", "mbpp": "mbpp+"}

@@ -8,10 +8,16 @@ import msgspec
 import pytest
 
 from qrtui.errors import TaskError
-from qrtui.tasks.datasets import find_task, load_tasks, read_tasks
+from qrtui.tasks.datasets import DATASETS, TASK_COUNTS, find_task, load_tasks, read_tasks
 from qrtui.tasks.task import Task
 
 TASK = Task(task_id="X/0", prompt="p", entry_point="f", canonical_solution="s", dataset="x", base_input=[[1]])
+
+
+def test_the_told_counts_are_true():
+    assert set(TASK_COUNTS) == set(DATASETS)
+    for dataset in ("demo", "humaneval"):
+        assert len(load_tasks(dataset)) == TASK_COUNTS[dataset]
 
 
 def test_human_eval_comes_with_its_own_check():

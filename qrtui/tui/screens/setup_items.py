@@ -12,20 +12,18 @@ from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
 from qrtui.perturb.noise import PAPER_LEVELS, NoiseKind, Protocol
 from qrtui.spec import Experiment
-from qrtui.tasks.datasets import DATASETS
+from qrtui.tasks.datasets import DATASETS, TASK_COUNTS
 from qrtui.tui.widgets.checklist import Item
 from qrtui.tui.wording import in_bytes, scientific
 
 if TYPE_CHECKING:
     from qrtui.models.listing import ModelRow
 
-_DATASETS = {
-    "demo": " 40  small tasks",
-    "humaneval": "164",
-    "humaneval+": "164  more tests",
-    "mbpp": "378",
-    "mbpp+": "378  more tests",
-}
+_DATASETS = {"demo": "small tasks", "humaneval+": "more tests", "mbpp+": "more tests"}
+
+
+def _dataset_note(name: str) -> str:
+    return f"{TASK_COUNTS.get(name, ''):>3}  {_DATASETS.get(name, '')}".rstrip()
 
 
 def all_items(experiment: Experiment, rows: Sequence[ModelRow]) -> Iterator[tuple[str, list[Item]]]:
@@ -42,7 +40,7 @@ def all_items(experiment: Experiment, rows: Sequence[ModelRow]) -> Iterator[tupl
     names = list(dict.fromkeys([*DATASETS, *experiment.tasks.datasets]))
     yield (
         "datasets",
-        [Item(_two(name, _DATASETS.get(name, ""), 11), name, name in experiment.tasks.datasets) for name in names],
+        [Item(_two(name, _dataset_note(name), 11), name, name in experiment.tasks.datasets) for name in names],
     )
 
 
