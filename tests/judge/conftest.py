@@ -9,7 +9,7 @@ from qrtui.judge.pool import JudgePool
 from qrtui.tasks.task import Task
 
 
-@pytest.fixture(scope="session", params=["as found", "without bubblewrap"])
+@pytest.fixture(scope="package", params=["as found", "without bubblewrap"])
 def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JudgePool]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QRTUI_CACHE", str(tmp_path_factory.mktemp("cache")))

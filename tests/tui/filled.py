@@ -76,10 +76,6 @@ def fill(path: Path, *, name: str = "demo", judged: int | None = None, status: s
         conditions = [condition(precision, perturbation) for precision in PRECISIONS for perturbation in PERTURBATIONS]
         environment = {"device": "cpu", "judge_level": "L2"}
         run = store.begin_run(name, to_table(EXPERIMENT), conditions, environment)
-        for record in store.conditions(run):
-            noisy = record.perturbation == NOISE
-            share = (1.0 if record.precision == "fp32" else 0.21) if noisy else None
-            store.set_condition_facts(record.id, memory=538_000_000, weights_perturbed=share)
         left = judged if judged is not None else 10_000
         for planned in conditions:
             for result in planned.results:
@@ -130,6 +126,7 @@ def condition(precision: str, perturbation: str) -> PlannedCondition:
 
 def judge(store: Store, planned: PlannedCondition, result: PlannedResult) -> None:
     passed = passes(result.task, planned.precision, planned.perturbation)
+    share = 1.0 if planned.precision == "fp32" else 0.21
     program = solution(result.task, planned.precision, passed)
     store.add_completion(
         Completion(
@@ -139,6 +136,8 @@ def judge(store: Store, planned: PlannedCondition, result: PlannedResult) -> Non
             finish="stop" if passed else "length",
             tokens=41,
             seconds=0.6,
+            memory=538_000_000,
+            weights_perturbed=share if planned.perturbation == NOISE else None,
         )
     )
     timeout = result.task == "Demo/19" and not passed
