@@ -37,7 +37,7 @@ def main() -> None:
         _fail(str(error))
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "qrtui"
-        _fail(f"{' '.join(error.format_message().split())}; see {path} --help")
+        _fail(f"{' '.join(error.format_message().split()).rstrip('.')}; see {path} --help")
     except click.ClickException as error:
         _fail(" ".join(error.format_message().split()))
     except (click.Abort, KeyboardInterrupt):

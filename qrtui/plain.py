@@ -136,7 +136,8 @@ class Narrator:
             )
 
     def _ended(self, event: RunEnded) -> None:
-        reason = f": {event.reason}" if event.reason else ""
+        # Of a failure the command says the reason on standard error.
+        reason = f": {event.reason}" if event.reason and event.status != "failed" else ""
         self.say(f"{event.status}{reason}")
 
 

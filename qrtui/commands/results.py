@@ -19,10 +19,10 @@ def runs(parent: Path | None, database: Path | None, as_json: bool) -> None:
     """List the runs in the database, the latest first."""
     import msgspec
 
-    path = database or parent or paths.database()
+    named = database or parent
     records = []
-    if path.exists():
-        with options.open_store(path) as store:
+    if named or paths.database().exists():
+        with options.open_store(named, must_exist=True) as store:
             records = store.runs()
     if as_json:
         options.print_json(msgspec.to_builtins(records))

@@ -12,6 +12,7 @@ from qrtui import paths
 from qrtui.commands import options
 
 if TYPE_CHECKING:
+    from qrtui.plan import Plan
     from qrtui.spec import Experiment
 
 
@@ -83,7 +84,7 @@ def plan(
     from qrtui.plain import duration
 
     time = "unknown" if made.seconds is None else f"about {duration(made.seconds)}"
-    memory = "unknown" if made.memory is None else f"{made.memory / 1e6:.0f} MB"
+    memory = "unknown" if made.memory is None else f"{made.memory / 1e9:.1f} GB{_too_much(made)}"
     click.echo(
         f"{experiment.name}: {len(made.conditions)} conditions, {made.total} completions,"
         f" {made.known} known, {made.to_generate} to do"
@@ -106,6 +107,14 @@ def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_js
             report = make_report(store, store.run(str(ended.run)))
         click.echo(write_report(report, "json" if as_json else "text"), nl=False)
     return 0 if ended.status == "finished" else 130
+
+
+def _too_much(made: Plan) -> str:
+    from qrtui.models.device import device_type, main_memory
+
+    if device_type(made.device) == "cpu" and made.memory is not None and made.memory > main_memory():
+        return f", more than this machine's {main_memory() / 1e9:.0f} GB: it cannot be loaded here"
+    return ""
 
 
 def has_terminal() -> bool:

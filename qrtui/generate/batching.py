@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar
+
+from qrtui.models.device import main_memory
 
 _CPU_LIMIT = 48
 _GPU_LIMIT = 128
@@ -27,7 +28,7 @@ def batch_size(setting: int | Literal["auto"], model: Any, *, tokens: int) -> in
 
         free, limit = torch.cuda.mem_get_info(device)[0], _GPU_LIMIT
     else:
-        free, limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4, _CPU_LIMIT
+        free, limit = main_memory() // 4, _CPU_LIMIT
     return max(1, min(limit, int(free * _MEMORY_SHARE) // (bytes_per_token(model) * tokens)))
 
 

@@ -145,7 +145,8 @@ def write_report(report: Report, form: Format) -> str:
     if form == "latex":
         return _latex(rows)
     body = _markdown(rows) if form == "md" else _aligned(rows)
-    return f"{_title(report)}\n\n{body}\n\n{in_words(report.summary)}\n"
+    notes = [in_words(report.summary), *_notes(report)]
+    return f"{_title(report)}\n\n{body}\n\n" + ("\n\n" if form == "md" else "\n").join(notes) + "\n"
 
 
 def in_words(summary: Summary) -> str:
@@ -158,6 +159,27 @@ def in_words(summary: Summary) -> str:
         f"Of {told} comparisons the quantized model is more robust (↓) in {summary.quantized}, the original (↑) in"
         f" {summary.original}, neither (=) in {summary.equal}{p}."
     )
+
+
+def _notes(report: Report) -> list[str]:
+    """What a reader must know to read the table right."""
+    notes = []
+    if any(condition.pass_at_1 is not None for condition in report.conditions):
+        notes.append(
+            "drop: pass@1 lost to the perturbation, in shares of tasks; Δ: the same as a share of the clean pass@1; p:"
+            " McNemar's exact test of this row's passes against the original's under the same perturbation."
+        )
+    arrows = any(condition.more_robust for condition in report.conditions)
+    if arrows and any(condition.pass_at_1 == 0 for condition in report.conditions):
+        notes.append(
+            "Where pass@1 is 0, clean or perturbed, nothing more can be lost: an arrow from there says little."
+        )
+    shares = {condition.weights_perturbed for condition in report.conditions} - {None}
+    if len(shares) > 1:
+        notes.append(
+            "noisy: the share of the weights that got noise. It differs between the rows, so the doses are not equal."
+        )
+    return notes
 
 
 def rrs_text(rrs: float | None, more_robust: MoreRobust | None) -> str:

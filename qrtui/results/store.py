@@ -102,10 +102,9 @@ class Store:
             with self._db.atomic():
                 yield self._db
         except sqlite3.Error as error:
-            raise StoreError(
-                f"the database {self.path} cannot be written: {error}",
-                "make room, or wait for the other program; then resume",
-            ) from None
+            locked = "locked" in str(error)
+            way_out = "wait for the other program, then run again" if locked else "make room, then run again"
+            raise StoreError(f"the database {self.path} cannot be written: {error}", way_out) from None
 
     # What is known
 

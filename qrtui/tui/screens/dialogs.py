@@ -95,7 +95,7 @@ class AskPath(Dialog[str | None]):
             box.border_title = self._title
             yield Label(self._text, classes="dialog-text", markup=False)
             yield Input(self._path, compact=True)
-            yield Label("Enter saves, Escape goes back", classes="dialog-way-out")
+            yield Label("Enter takes it, Escape goes back", classes="dialog-way-out")
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:

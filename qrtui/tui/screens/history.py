@@ -47,7 +47,7 @@ class HistoryScreen(FramedScreen):
     BINDINGS = [
         Binding("enter", "open", "Compare", show=False),
         Binding("o", "table", "Table"),
-        Binding("r", "resume", "Resume"),
+        Binding("r", "resume", "Run on/again"),
         Binding("d", "delete", "Delete"),
         Binding("j", "run(1)", "Next run", show=False),
         Binding("k", "run(-1)", "Previous run", show=False),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -22,6 +23,9 @@ from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
 from qrtui.tui.widgets.run_charts import pass_bars, pass_chart, rrs_bars, rrs_chart
 from qrtui.tui.wording import counted, in_time
+
+if TYPE_CHECKING:
+    from qrtui.results.table import Row
 
 _TABLE_SECONDS = 0.5
 _NO_RUN = "No run yet. Pick what to run in Setup (1) and press r, or open an earlier run in History (4)."
@@ -132,7 +136,7 @@ class RunScreen(FramedScreen):
         self.query_one("#pass-chart", BarChart).show(pass_bars(rows))
         panel = self.query_one("#conditions-panel")
         protocol = self.query_one(ConditionsTable).protocol
-        panel.border_title = f"Conditions, {protocol} noise" if protocol else "Conditions"
+        panel.border_title = f"Conditions, {protocol} noise{_reach(rows)}" if protocol else "Conditions"
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
 
@@ -206,6 +210,14 @@ def progress_in_words(state: RunState, now: float) -> tuple[float | None, str]:
     if state.under_way and left is not None and state.phase != "stopping":
         words += f"   {'less than a minute' if left < 60 else 'about ' + in_time(left)} left"
     return state.judged / state.total, words
+
+
+def _reach(rows: Sequence[Row]) -> str:
+    """Which share of the weights the noise reached, for each precision: the doses are not equal."""
+    shares = {
+        row.condition.precision: row.condition.weights_perturbed for row in rows if row.condition.weights_perturbed
+    }
+    return " on " + ", ".join(f"{share:.0%} of {precision}" for precision, share in shares.items()) if shares else ""
 
 
 def _rows(store: Any, run: int) -> Any:

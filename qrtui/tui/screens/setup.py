@@ -19,7 +19,7 @@ from qrtui.presets import find_preset, load_preset, preset_names, save_preset
 from qrtui.spec import Experiment
 from qrtui.tui.choice import PLAIN, Choice, experiment_of
 from qrtui.tui.screens import setup_items as items
-from qrtui.tui.screens.dialogs import AskPath
+from qrtui.tui.screens.dialogs import AskPath, Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.checklist import CheckList
 from qrtui.tui.widgets.cost_line import CostLine, plan_as_table
@@ -255,11 +255,15 @@ class SetupScreen(FramedScreen):
             self.report(error)
             return
         question = AskPath(
-            "Save preset", f"Where to? Run it again with: qrtui run {experiment.name}.toml", f"{experiment.name}.toml"
+            "Save preset", "Where to? A preset is run again with: qrtui run FILE", f"{experiment.name}.toml"
         )
         typed = await self.app.push_screen_wait(question)
         if typed:
             path = Path(typed).expanduser()
+            if path.exists():
+                replace = Question("Replace the file?", f"{path} is there already.", replace="Replace", keep="Keep it")
+                if await self.app.push_screen_wait(replace) != "replace":
+                    return
             try:
                 save_preset(experiment, path)
             except QrtuiError as error:

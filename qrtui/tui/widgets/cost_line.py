@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
+from qrtui.models.device import main_memory
 from qrtui.tui.wording import counted, in_bytes, in_time
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def plan_in_words(plan: Plan, models: int, to_fetch: int = 0) -> str:
     else:
         parts += ["nothing to generate"]
     if plan.memory:
-        parts.append(in_bytes(plan.memory))
+        room = main_memory() if plan.device == "cpu" else None
+        parts.append(
+            in_bytes(plan.memory) + (f" (too much: {in_bytes(room)} here)" if room and plan.memory > room else "")
+        )
     if to_fetch:
         parts.append(f"{in_bytes(to_fetch)} to fetch first")
     return f"{counted(models, 'model')}, {counted(len(plan.conditions), 'condition')}{tasks}: {', '.join(parts)}"
