@@ -115,3 +115,15 @@ async def test_an_empty_database_says_what_to_do(opened):
             await pilot.press(key)
             await until(pilot, lambda place=place: app.screen.query(place) and app.screen.query_one(place).display)
             assert "Setup" in words(app, place)
+
+
+async def test_an_empty_list_shows_no_programs(opened, database):
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        await pilot.press("3")
+        await until(pilot, lambda: app.screen.query("#pair") and app.screen.query_one("#pair").display)
+        await until(pilot, lambda: "Demo/" in str(app.screen.query_one("#pair").border_title))
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: not app.screen.query_one("#pair").display)
+        await pilot.press(*["backspace"] * 3)
+        await until(pilot, lambda: app.screen.query_one("#pair").display)

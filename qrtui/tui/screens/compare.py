@@ -182,6 +182,8 @@ class CompareScreen(FramedScreen):
         comparison, pair = self._comparison, self._pair
         if comparison is None or pair is None:
             return
+        # Without a task there is nothing to say of one, least of all that it was not generated.
+        self.query_one("#pair").display = task is not None
         baseline = comparison.baselines.get(pair.model, "")
         original = self._find(pair.model, baseline, pair.perturbation)
         quantized = self._find(pair.model, pair.quantized, pair.perturbation)
@@ -189,7 +191,8 @@ class CompareScreen(FramedScreen):
         self.query_one("#quantized", VerdictBadge).show(quantized, f"{pair.quantized} quantized")
         self.query_one(SideBySide).show(self._program(original), self._program(quantized))
         model = f"{pair.model}, " if len(comparison.models) > 1 else ""
-        self.query_one("#pair").border_title = f"{model}{pair.perturbation}: {baseline} beside {pair.quantized}"
+        name = f"{task.task}, " if task else ""
+        self.query_one("#pair").border_title = f"{name}{model}{pair.perturbation}: {baseline} beside {pair.quantized}"
         self.query_one("#pair").border_subtitle = "text as generated" if self._raw else "program as judged"
         self._draw_prompt(task, original or quantized)
 
