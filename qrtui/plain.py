@@ -34,10 +34,8 @@ _ENOUGH_COMPLETIONS = 4
 _MB = 1e6
 
 
-def run_plainly(
-    experiment: Experiment, database: Path, out: TextIO, *, allow_unsafe_judge: bool = False
-) -> tuple[RunEnded, RunStarted | None]:
-    """Run an experiment, telling about it on `out`; returns how it ended and how it started.
+def run_plainly(experiment: Experiment, database: Path, out: TextIO, *, allow_unsafe_judge: bool = False) -> RunEnded:
+    """Run an experiment, telling about it on `out`; returns how it ended.
 
     The first SIGINT, SIGTERM or SIGHUP stops the run cleanly within a token, a second ends the process at once.
     """
@@ -45,8 +43,7 @@ def run_plainly(
 
     narrator = Narrator(out)
     with stopping_on_signals() as control:
-        ended = run(experiment, database, narrator, control, allow_unsafe_judge=allow_unsafe_judge)
-    return ended, narrator.started
+        return run(experiment, database, narrator, control, allow_unsafe_judge=allow_unsafe_judge)
 
 
 class Narrator:
@@ -58,7 +55,6 @@ class Narrator:
         self._names: dict[int, str] = {}
         self._passed = 0
         self._rate = self._left = ""
-        self.started: RunStarted | None = None
 
     def __call__(self, event: Event) -> None:
         """Tell of one event."""
@@ -115,7 +111,6 @@ class Narrator:
             self.say(f"{event.model}: {event.stage}{amount}")
 
     def _run_started(self, event: RunStarted) -> None:
-        self.started = event
         how = "resumed" if event.resumed else "started"
         self.say(
             f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"

@@ -96,7 +96,7 @@ def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_js
     from qrtui.plain import run_plainly
 
     out = sys.stderr if as_json else sys.stdout
-    ended, _ = run_plainly(experiment, database, out, allow_unsafe_judge=allow_unsafe_judge)
+    ended = run_plainly(experiment, database, out, allow_unsafe_judge=allow_unsafe_judge)
     if ended.status == "failed":
         click.echo(f"qrtui: {ended.reason}", err=True)
         return 1

@@ -41,13 +41,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     level: Level = "L2"
     seconds: float = 0.0
-
-    @property
-    def passed_base(self) -> bool:
-        """Whether every original test passed."""
-        return self.base == "passed"
-
-    @property
-    def passed_plus(self) -> bool:
-        """Whether every original and every added test passed."""
-        return self.base == "passed" and self.plus in (None, "passed")
