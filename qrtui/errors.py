@@ -33,6 +33,12 @@ class TaskError(QrtuiError):
     title = "The tasks cannot be read"
 
 
+class FetchError(QrtuiError):
+    """Something that could not be brought onto this machine, or not whole."""
+
+    title = "It could not be fetched"
+
+
 class ModelError(QrtuiError):
     """A model that is absent, gated, damaged, or too large."""
 

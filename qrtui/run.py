@@ -31,13 +31,14 @@ from qrtui.events import (
     RunStarted,
     Stage,
 )
+from qrtui.fetching.child import StoppedError
+from qrtui.fetching.progress import FetchProgress
 from qrtui.judge.pool import JudgePool
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place
 from qrtui.models.catalog import local_path, resolve
-from qrtui.models.child import StoppedError
 from qrtui.models.device import device_type, library_versions
-from qrtui.models.fetch import FetchProgress, fetch
+from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.plan import Group, Job, Plan, make_plan

@@ -41,8 +41,9 @@ def models(as_json: bool) -> None:
 @click.argument("name")
 def pull(name: str) -> None:
     """Fetch a model's weights: a catalog name or a hub id. A broken fetch goes on where it was."""
+    from qrtui.fetching.progress import FetchProgress
     from qrtui.models.catalog import local_path, resolve
-    from qrtui.models.fetch import FetchProgress, fetch
+    from qrtui.models.fetch import fetch
     from qrtui.plain import progress_line, stopping_on_signals
 
     info = resolve(name)

@@ -11,8 +11,9 @@ import msgspec
 
 from qrtui import paths
 from qrtui.errors import ModelError, nearest
+from qrtui.fetching.registry import RegistryFile
 from qrtui.models.footprint import memory_needed
-from qrtui.models.model_info import ModelInfo, RegistryFile, Source
+from qrtui.models.model_info import ModelInfo, Source
 from qrtui.models.on_disk import has_pickled_weights, is_complete, local_path, revision, uses_chat_template
 
 __all__ = [

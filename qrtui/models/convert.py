@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qrtui.models.child import report
+from qrtui.fetching.child import report
 
 _STEPS = 4
 

@@ -10,30 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
-import msgspec
-
-from qrtui.errors import ModelError
-from qrtui.models.child import StoppedError, python_module, run_child
-from qrtui.models.hub import download_snapshot, hub_is_offline
-from qrtui.models.model_info import ModelInfo, RegistryFile
+from qrtui.errors import FetchError, ModelError
+from qrtui.fetching.child import StoppedError, python_module, run_child
+from qrtui.fetching.hub import download_snapshot, hub_is_offline
+from qrtui.fetching.progress import FetchProgress, ProgressListener, Stage
+from qrtui.fetching.registry import RegistryFile, download_member
+from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import PROVENANCE, converted_folder, file_sha256, is_complete, local_path
-from qrtui.models.registry import download_member
-
-Stage = Literal["download", "convert", "verify"]
-
-
-class FetchProgress(msgspec.Struct, frozen=True):
-    """How far a fetch is: `done` of `total` bytes of `file` (steps, while converting); None is not known."""
-
-    stage: Stage
-    file: str
-    done: int
-    total: int | None = None
-
-
-ProgressListener = Callable[[FetchProgress], None]
 
 
 def fetch(info: ModelInfo, progress: ProgressListener, stop: threading.Event | None = None) -> Path:
@@ -66,7 +51,7 @@ def _fetch_embedded(
             gguf = download_member(asset, workshop, listener, stop)
         except StoppedError:
             raise
-        except ModelError as problem:
+        except FetchError as problem:
             if hub_is_offline():
                 raise
             return _second_source(info, problem, progress, stop)
@@ -74,14 +59,14 @@ def _fetch_embedded(
 
 
 def _second_source(
-    info: ModelInfo, first: ModelError, progress: ProgressListener, stop: threading.Event | None
+    info: ModelInfo, first: FetchError, progress: ProgressListener, stop: threading.Event | None
 ) -> Path:
     try:
         return _from_hub(info, progress, stop)
     except StoppedError:
         raise
-    except ModelError as second:
-        raise ModelError(f"{first.problem}, and {second.problem}", first.way_out) from second
+    except FetchError as second:
+        raise FetchError(f"{first.problem}, and {second.problem}", first.way_out) from second
 
 
 def _convert_gguf(info: ModelInfo, gguf: Path, progress: ProgressListener, stop: threading.Event | None) -> Path:
@@ -98,7 +83,7 @@ def _from_hub(info: ModelInfo, progress: ProgressListener, stop: threading.Event
     def on_bytes(done: int, total: int | None, file: str) -> None:
         progress(FetchProgress("download", file or info.hub_id, done, total))
 
-    snapshot = download_snapshot(info, on_bytes, stop)
+    snapshot = download_snapshot(info.hub_id, on_bytes, stop, allow_pickle=info.catalogued)
     if is_complete(snapshot):
         return snapshot
     target = _target(info)

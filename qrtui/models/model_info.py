@@ -6,16 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from qrtui.fetching.registry import RegistryFile
+
 Source = Literal["hub", "registry", "folder", "gguf"]
-
-
-class RegistryFile(msgspec.Struct, frozen=True):
-    """A weight file that a Python package carries: what pip is asked for, and the file inside the wheel."""
-
-    requirement: str
-    member: str
-    sha256: str
-    bytes: int
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

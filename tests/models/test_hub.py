@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from qrtui.errors import ModelError
+from qrtui.errors import FetchError, ModelError
+from qrtui.fetching.child import ChildResult, StoppedError
+from qrtui.fetching.progress import FetchProgress
 from qrtui.models.catalog import ModelInfo, local_path, resolve, revision
-from qrtui.models.child import ChildResult, StoppedError
 from qrtui.models.convert import convert, plain_model
-from qrtui.models.fetch import FetchProgress, fetch
+from qrtui.models.fetch import fetch
 
 COMMIT = "a" * 40
 
@@ -121,14 +122,14 @@ def test_a_model_is_downloaded_into_the_hubs_cache(hub: Hub) -> None:
     ],
 )
 def test_refusals_say_what_to_do(hub: Hub, name: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said) as caught:
+    with pytest.raises((FetchError, ModelError), match=said) as caught:
         fetch(resolve(name), lambda _: None)
     assert "\n" not in str(caught.value)
 
 
 def test_a_strangers_pickles_are_not_even_downloaded(hub: Hub) -> None:
     (hub.folder / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="only pickled weights"):
+    with pytest.raises((FetchError, ModelError), match="only pickled weights"):
         fetch(resolve("someone/tiny"), lambda _: None)
     assert hub.sent == []
 
@@ -176,5 +177,5 @@ def test_a_download_can_be_stopped(hub: Hub) -> None:
 
 
 def test_off_the_network_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelError, match="cannot be reached; go online, or copy its folder"):
+    with pytest.raises((FetchError, ModelError), match="cannot be reached; go online, or copy its folder"):
         fetch(resolve("someone/tiny"), lambda _: None)

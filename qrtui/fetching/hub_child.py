@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from qrtui.models.child import report
-from qrtui.models.on_disk import hub_cache
+from qrtui.fetching.child import report
+from qrtui.fetching.hub import hub_cache
 
 _SMALL_FILES = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 

@@ -1,0 +1,1 @@
+"""Brings files onto this machine, in child processes that can be stopped: from Python packages and from the hub."""
