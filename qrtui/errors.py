@@ -45,6 +45,12 @@ class ModelError(QrtuiError):
     title = "The model cannot be used"
 
 
+class AttackError(QrtuiError):
+    """A prompt attack that lacks what it works with: word data, a translation, a recorded prompt."""
+
+    title = "The attack cannot be made"
+
+
 class JudgeError(QrtuiError):
     """No judge that may be trusted with generated code."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -17,6 +18,18 @@ class Edit(NamedTuple):
     start: int
     end: int
     replacement: str
+
+
+class Subject(NamedTuple):
+    """What an attack works on: a prompt, its natural language, the task it states, and translations known so far.
+
+    `translations` maps a sentence to its back-translation by the attack's own engine; only the sentence attack asks.
+    """
+
+    text: str
+    spans: Sequence[Span]
+    task_id: str = ""
+    translations: Mapping[str, str] = MappingProxyType({})
 
 
 class AttackedPrompt(NamedTuple):
@@ -47,6 +60,15 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid
         """
         raise NotImplementedError
 
+    def edits_of(self, subject: Subject, rng: random.Random) -> list[Edit]:
+        """The same for attacks that need to know more than text and spans; most leave this as it is."""
+        return self.edits(subject.text, subject.spans, rng)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The names of the data files that the attack cannot do without, as `qrtui pull` knows them."""
+        return ()
+
     @classmethod
     def kind(cls) -> str:
         """The name a preset uses."""
@@ -68,14 +90,21 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid
         return {field: getattr(self, field) for field in self.__struct_fields__}
 
 
-def attack_prompt(prompt: str, attack: Attack, *, seed: int, task_id: str = "") -> AttackedPrompt:
+def attack_prompt(
+    prompt: str,
+    attack: Attack,
+    *,
+    seed: int,
+    task_id: str = "",
+    translations: Mapping[str, str] = MappingProxyType({}),
+) -> AttackedPrompt:
     """The prompt as `attack` leaves it, everything outside its natural language byte for byte the same.
 
     The random choices depend on nothing but (seed, attack label, task id), so that every model and precision gets
     the same attacked prompt, in any process and under any hash seed.
     """
     rng = random.Random(f"{seed}/{attack.label}/{task_id}")
-    edits = attack.edits(prompt, natural_language_spans(prompt), rng)
+    edits = attack.edits_of(Subject(prompt, natural_language_spans(prompt), task_id, translations), rng)
     return AttackedPrompt(prompt, apply_edits(prompt, edits), edits)
 
 
