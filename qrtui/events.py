@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qrtui.judge.verdict import Verdict
+from qrtui.perturb.dose import Dose
 from qrtui.results.records import RunStatus
 
 
@@ -64,7 +65,7 @@ class ModelLoaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConditionStarted(Event):
-    """Completions of a condition (its id in the store) are being made; `weights_perturbed` is a share, 0 to 1."""
+    """Completions of a condition (its id in the store) are being made; `dose` is that of their noise."""
 
     condition: int
     model: str
@@ -72,7 +73,7 @@ class ConditionStarted(Event):
     perturbation: str
     dataset: str
     to_generate: int
-    weights_perturbed: float | None
+    dose: Dose | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,8 @@ class Narrator:
                 if not self._names:
                     self._generating = self._clock()
                 self._names[event.condition] = f"{event.model} {event.precision} {event.perturbation}"
-                if event.weights_perturbed is not None:
-                    share = f"{event.weights_perturbed:.0%} of the weights get noise"
-                    self.say(f"{event.model} {event.precision} {event.perturbation}: {share}")
+                if event.dose is not None:
+                    self.say(f"{event.model} {event.precision} {event.perturbation}: {event.dose.in_words}")
             case Decoding(tokens, seconds):
                 self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""
             case Generated():

@@ -15,6 +15,7 @@ from qrtui.models.device import device_type, library_versions, resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import attack_prompt
+from qrtui.perturb.noise import NOISE_VERSION, Noise
 from qrtui.results.records import Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, ModelChoice, Perturbation
@@ -180,8 +181,9 @@ class _Planner:
         jobs: list[Job],
         groups: dict[str, Group],
     ) -> None:
-        weights = perturbation.label if perturbation.noise else "clean"
-        shared = Perturbation(noise=perturbation.noise)
+        noise = self._noise(perturbation, precision)
+        weights = noise.label if noise else "clean"
+        shared = Perturbation(noise=noise)
         empty = Group(model=info, choice=choice, precision=precision, perturbation=shared, conditions=[], jobs=[])
         group = groups.setdefault(weights, empty)
         group.conditions.append(len(self.conditions))
@@ -206,6 +208,12 @@ class _Planner:
             )
         )
 
+    @staticmethod
+    def _noise(perturbation: Perturbation, precision: str) -> Noise | None:
+        """The noise as it is put on this precision's weights: one for all protocols where nothing is quantized."""
+        noise = perturbation.noise
+        return noise.on(quantized=PRECISIONS[precision].quantized) if noise else None
+
     def _jobs(
         self, tasks: list[Task], perturbation: Perturbation, weights: str, precision: str, style: Style
     ) -> Iterator[Job]:
@@ -213,7 +221,9 @@ class _Planner:
         sampled = settings.temperature > 0
         recipe = PRECISIONS[precision]
         versions = library_versions(quantized=recipe.quantized) | {"prompt": PROMPT_VERSION}
-        noise = msgspec.to_builtins(perturbation.noise) if perturbation.noise else None
+        noise = self._noise(perturbation, precision)
+        if noise:
+            versions["noise"] = NOISE_VERSION
         for task in tasks:
             prompt = task.prompt
             if perturbation.attack:
@@ -223,7 +233,7 @@ class _Planner:
                     revision=weights,
                     precision=precision,
                     dtype=recipe.dtype_on(self._device),
-                    noise=noise,
+                    noise=msgspec.to_builtins(noise),
                     prompt=prompt,
                     style=style,
                     settings=settings.determining(),

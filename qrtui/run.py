@@ -41,6 +41,7 @@ from qrtui.models.device import device_type, library_versions
 from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb.dose import Dose
 from qrtui.plan import Group, Job, Plan, make_plan
 from qrtui.results.records import Completion, RunStatus
 from qrtui.results.store import Store
@@ -124,6 +125,7 @@ class _Runner:
         self._judging = Judging(pool, store, self._settle)
         self._places: dict[str, list[tuple[str, Place]]] = defaultdict(list)
         self._conditions: list[int] = []
+        self._has_noise = bool(plan.experiment.noise.kinds)
         self._judged = self._generated = self._tokens = 0
         self._decoding_seconds = 0.0
         self._last_heartbeat = self._last_step = 0.0
@@ -141,7 +143,7 @@ class _Runner:
                         loaded.close()
                         model = loaded.enter_context(self._model(group))
                         current = (group.model, group.precision)
-                    self._run_group(group, model)
+                    self._run_group(group, *model)
         while self._judging.wait(0.2):
             self._pass_gate()
         assert self.id is not None
@@ -185,21 +187,19 @@ class _Runner:
             self._pass_gate()
             self._judge(key, self._store.solution(key) or "")
 
-    def _run_group(self, group: Group, loaded: Any) -> None:
+    def _run_group(self, group: Group, loaded: Any, carrier: Any) -> None:
         """Make the completions of one state of the weights."""
         noise = group.perturbation.noise
         if noise is None:
             self._start_conditions(group, None)
             self._generate(group, loaded, None)
             return
-        from qrtui.perturb.weights import noisy
-
         self._emit(Stage(f"adding {noise.label} noise to {group.model.name} in {group.precision}"))
-        with noisy(loaded.model, noise) as share:
-            self._start_conditions(group, share)
-            self._generate(group, loaded, share)
+        with carrier.carrying(noise) as dose:
+            self._start_conditions(group, dose)
+            self._generate(group, loaded, dose)
 
-    def _start_conditions(self, group: Group, share: float | None) -> None:
+    def _start_conditions(self, group: Group, dose: Dose | None) -> None:
         for at in group.conditions:
             condition, row = self._plan.conditions[at], self._conditions[at]
             wanted = {result.key for result in condition.results}
@@ -212,11 +212,11 @@ class _Runner:
                     condition.perturbation,
                     condition.dataset,
                     to_generate,
-                    share,
+                    dose,
                 )
             )
 
-    def _generate(self, group: Group, loaded: Any, share: float | None) -> None:
+    def _generate(self, group: Group, loaded: Any, dose: Dose | None) -> None:
         from qrtui.generate.decode import Cancelled
         from qrtui.generate.produce import produce
 
@@ -225,11 +225,11 @@ class _Runner:
         self._last_step = time.monotonic()
         try:
             for job, answer in produce(loaded, group.jobs, settings, self._on_token, lambda t: self._emit(Notice(t))):
-                self._keep(job, answer, loaded.footprint, share)
+                self._keep(job, answer, loaded.footprint, dose)
         except Cancelled:
             raise _Stopped from None
 
-    def _keep(self, job: Job, answer: Answer, memory: int, share: float | None) -> None:
+    def _keep(self, job: Job, answer: Answer, memory: int, dose: Dose | None) -> None:
         from qrtui.generate.solution import solution_of
 
         solution = solution_of(job.task, job.determinants.prompt, answer.text, job.style)
@@ -242,7 +242,7 @@ class _Runner:
                 tokens=answer.tokens,
                 seconds=answer.seconds,
                 memory=memory,
-                weights_perturbed=share,
+                dose=dose,
             )
         )
         self._generated += 1
@@ -286,11 +286,12 @@ class _Runner:
             raise _Stopped
 
     @contextlib.contextmanager
-    def _model(self, group: Group) -> Iterator[Any]:
-        """The model of a group, loaded for as long as groups need it."""
+    def _model(self, group: Group) -> Iterator[tuple[Any, Any]]:
+        """The model of a group, loaded for as long as groups need it, and what gives it noise."""
         self._pass_gate()
         self._emit(Stage(f"loading {group.model.name} in {group.precision}"))
         from qrtui.models.load import load, unload
+        from qrtui.perturb.weights import NoiseCarrier
 
         device = self._plan.experiment.device
         choice = group.choice
@@ -304,6 +305,6 @@ class _Runner:
             self._emit(
                 ModelLoaded(group.model.name, group.precision, loaded.device, loaded.footprint, loaded.load_seconds)
             )
-            yield loaded
+            yield loaded, NoiseCarrier(loaded.model, loaded.original) if self._has_noise else None
         finally:
             unload(loaded)

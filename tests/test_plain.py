@@ -4,6 +4,7 @@ import io
 
 from qrtui.events import ConditionStarted, Fetching, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.judge.verdict import Verdict
+from qrtui.perturb.dose import Dose
 from qrtui.plain import Narrator, duration, progress_line
 
 
@@ -34,7 +35,7 @@ def test_a_run_from_fetching_to_its_end():
             RunStarted(3, "demo", 10, 4, 6, "cpu", "L2", False),
             Stage("loading m in nf4"),
             ModelLoaded("m", "nf4", "cpu", 166_000_000, 1.2),
-            ConditionStarted(7, "m", "nf4", "gaussian 0.003 published", "demo", 6, 0.21),
+            ConditionStarted(7, "m", "nf4", "gaussian 0.003 published", "demo", 6, Dose(share=0.21, noise=0.025, moved=0.02)),
             judged(0, "timeout"),
             *(Generated("k", 40, 1.0, done, 6) for done in range(1, 6)),
             judged(1),
@@ -44,7 +45,7 @@ def test_a_run_from_fetching_to_its_end():
     assert lines[0].endswith("m: download 34 of 93 MB")
     assert "run 3 (demo) started: 10 completions, 4 known, 6 to make; device cpu, judge L2" in lines[1]
     assert "loaded m in nf4 on cpu: 166 MB of weights" in lines[3]
-    assert "21% of the weights get noise" in lines[4]
+    assert "noise reaches 21% of the weights, |d|/|W| 0.025, and moves them by 0.02" in lines[4]
     assert "1 of 10 judged, 0 passed; latest Demo/0 m nf4 gaussian 0.003 published: timeout" in lines[5]
     # Five in 18 s of generating: the one that is left takes 4 s.
     assert lines[6].endswith(

@@ -14,7 +14,7 @@ from qrtui.plan import make_plan
 from qrtui.results.store import Store
 from qrtui.results.table import table
 from qrtui.run import run
-from qrtui.spec import ModelChoice, TaskSelection, read_experiment
+from qrtui.spec import ModelChoice, NoiseGrid, Precisions, TaskSelection, read_experiment
 
 TASKS = [
     {
@@ -86,7 +86,7 @@ def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
     # One load per precision, for all its conditions.
     assert [loaded.precision for loaded in watched.of(ModelLoaded)] == ["fp32", "bf16"]
     noisy = [event for event in watched.of(ConditionStarted) if event.perturbation.startswith("gaussian")]
-    assert [event.weights_perturbed for event in noisy] == [1.0, 1.0]
+    assert [event.dose.share for event in noisy] == [1.0, 1.0]
     with Store(database) as store:
         rows = table(store.conditions(1), store.outcomes(1))
     assert [(row.n, row.total) for row in rows] == [(4, 4)] * 6
@@ -188,3 +188,38 @@ def test_what_goes_wrong_ends_the_run_in_words(experiment, tmp_path):
 def test_a_plan_refuses_what_cannot_mean_anything(experiment, tmp_path, change, words):
     with Store(tmp_path / "a.db") as store, pytest.raises(QrtuiError, match=words):
         make_plan(msgspec.structs.replace(experiment, **change(experiment)), store)
+
+
+def test_the_three_protocols_are_one_where_nothing_is_quantized(experiment, tmp_path):
+    noise = NoiseGrid(kinds=("gaussian",), levels=(0.05,), protocols=("published", "before", "after"))
+    change = {"attacks": (), "noise": noise, "precisions": Precisions(baseline="fp32", quantized=("nf4",))}
+    ended, watched = execute(msgspec.structs.replace(experiment, **change), tmp_path / "a.db")
+    assert ended.status == "finished"
+    # Of 4 tasks: clean and one noise in fp32, clean and three in nf4.
+    assert len(watched.of(Generated)) == 4 * (2 + 4)
+    assert [loaded.precision for loaded in watched.of(ModelLoaded)] == ["fp32", "nf4"]
+    with Store(tmp_path / "a.db") as store:
+        conditions = store.conditions(ended.run)
+    doses = {(c.precision, c.perturbation.rpartition(" ")[2]): c.dose for c in conditions}
+    assert {key: dose.share == 1 for key, dose in doses.items() if dose} == {
+        ("fp32", "published"): True,
+        ("fp32", "before"): True,
+        ("fp32", "after"): True,
+        ("nf4", "published"): False,
+        ("nf4", "before"): True,
+        ("nf4", "after"): True,
+    }
+    mlp = {key: next(layer for layer in dose.layers if layer.kind == "mlp") for key, dose in doses.items() if dose}
+    assert mlp["nf4", "published"].moved == 0
+    assert mlp["nf4", "after"].noise == pytest.approx(mlp["fp32", "published"].noise, rel=0.05)
+
+
+def test_a_model_that_noise_makes_overflow_is_a_result_without_output(experiment, tmp_path):
+    noise = NoiseGrid(kinds=("uniform",), levels=(1e38,))
+    ended, watched = execute(msgspec.structs.replace(experiment, attacks=(), noise=noise), tmp_path / "a.db")
+    assert ended.status == "finished"
+    with Store(tmp_path / "a.db") as store:
+        rows = table(store.conditions(ended.run), store.outcomes(ended.run))
+        case = store.cases(ended.run, "Own/0")[1]
+    assert (case.condition.perturbation, case.finish, case.text) == ("uniform 1e+38 published", "nan", "")
+    assert [(row.n, row.passed) for row in rows if not row.is_clean] == [(4, 0), (4, 0)]

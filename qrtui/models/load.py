@@ -14,6 +14,7 @@ import torch
 from qrtui.errors import ModelError
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
+from qrtui.models.original import OriginalWeights
 from qrtui.models.precisions import Precision
 from qrtui.models.quiet import quiet_libraries
 
@@ -23,7 +24,8 @@ class LoadedModel:
     """A model ready to run, its tokenizer padding on the left, and what it took.
 
     `device` is where its first weights lie ("cpu", "cuda:0"); `footprint` is measured, in bytes, weights and
-    their quantization scales; `load_seconds` leaves out the import of the libraries.
+    their quantization scales; `load_seconds` leaves out the import of the libraries. `original` gives any weight as it
+    was before it was quantized.
     """
 
     model: Any
@@ -33,6 +35,7 @@ class LoadedModel:
     device: str
     footprint: int
     load_seconds: float
+    original: OriginalWeights
 
 
 def load(
@@ -69,6 +72,7 @@ def load(
         device=str(next(model.parameters()).device),
         footprint=on_cuda or memory_footprint(model),
         load_seconds=time.perf_counter() - started,
+        original=OriginalWeights(folder, model.dtype, getattr(model, "base_model_prefix", "")),
     )
 
 

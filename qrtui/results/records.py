@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from qrtui.perturb.dose import Dose
+
 RunStatus = Literal["running", "finished", "stopped", "failed"]
 
 
@@ -41,8 +43,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
     `text` is the completion as decoded, `solution` the program that post-processing made of it. `finish` says why it
     ended: `stop` (at its own end), `length` (at the cap) or `nan` (the model gave no finite number). `seconds` is this
-    completion's share of the time its batch took. `memory` is the size of the model's weights in bytes,
-    `weights_perturbed` the share of them that carried noise (None without noise).
+    completion's share of the time its batch took. `memory` is the size of the model's weights in bytes, `dose` the
+    noise they carried (None without noise).
     """
 
     determinants: Determinants
@@ -52,7 +54,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     seconds: float
     memory: int | None = None
-    weights_perturbed: float | None = None
+    dose: Dose | None = None
 
 
 class PlannedResult(msgspec.Struct, frozen=True):
@@ -103,7 +105,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition of a run as it stands in the store. `memory` is in bytes, `weights_perturbed` a share, 0 to 1."""
+    """A condition of a run as it stands in the store. `memory` is in bytes; `dose` is None without noise, or until it
+    was measured."""
 
     id: int
     model: str
@@ -111,8 +114,13 @@ class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     is_baseline: bool
     dataset: str
     perturbation: str
-    weights_perturbed: float | None
+    dose: Dose | None
     memory: int | None
+
+    @property
+    def weights_perturbed(self) -> float | None:
+        """The share of the weights that noise reached, 0 to 1; None without noise."""
+        return self.dose.share if self.dose else None
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,3 +90,23 @@ def m001_runs_completions_verdicts(db: Database) -> None:
     """
     for statement in _M001:
         db.execute(statement)
+
+
+@migrations()
+def m002_doses_and_translations(db: Database) -> None:
+    """How much noise the weights carried, once for all completions made under it; and translations, never made twice.
+
+    A completion from before has only the share of weights that was reached: its dose is that share and no more.
+    """
+    db.execute("CREATE TABLE doses (hash TEXT PRIMARY KEY, dose TEXT NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("ALTER TABLE completions ADD COLUMN dose TEXT REFERENCES doses(hash)")
+    db.execute(
+        """CREATE TABLE translations (
+            engine TEXT NOT NULL,
+            revision TEXT NOT NULL,
+            source TEXT NOT NULL,
+            result TEXT NOT NULL,
+            created TEXT NOT NULL,
+            PRIMARY KEY (engine, source)
+        ) STRICT, WITHOUT ROWID"""
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from qrtui.errors import StoreError
 from qrtui.judge.verdict import JUDGE_VERSION, Verdict
+from qrtui.perturb.dose import Dose
 from qrtui.results.records import (
     Case,
     Completion,
@@ -142,17 +143,32 @@ class Store:
         ).fetchone()
         return row[0] if row else None
 
+    def translations(self, engine: str) -> dict[str, str]:
+        """Every sentence that a translation engine has translated there and back, with the result."""
+        return dict(self._execute("SELECT source, result FROM translations WHERE engine = ?", [engine]).fetchall())
+
     # Writing
+
+    def add_translations(self, engine: str, revision: str, results: Mapping[str, str]) -> None:
+        """Keep translations, so that they are never computed twice; one that is there already stays."""
+        with self._writing() as db:
+            db.conn.executemany(
+                "INSERT OR IGNORE INTO translations VALUES (?, ?, ?, ?, ?)",
+                [(engine, revision, storable(source), storable(result), now()) for source, result in results.items()],
+            )
 
     def add_completion(self, completion: Completion) -> str:
         """Keep a completion; returns its key. One that is there already stays as it is."""
         key = completion.determinants.key()
         determinants = msgspec.to_builtins(completion.determinants)
         prompt = determinants.pop("prompt")
+        dose = msgspec.json.encode(completion.dose).decode() if completion.dose else None
         with self._writing() as db:
             db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?)", [digest(prompt), _storable(prompt)])
+            if dose:
+                db.execute("INSERT OR IGNORE INTO doses VALUES (?, ?)", [digest(dose), dose])
             db.execute(
-                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     key,
                     json.dumps(determinants, sort_keys=True),
@@ -164,8 +180,9 @@ class Store:
                     completion.tokens,
                     completion.seconds,
                     completion.memory,
-                    completion.weights_perturbed,
+                    completion.dose.share if completion.dose else None,
                     now(),
+                    digest(dose) if dose else None,
                 ],
             )
         return key
@@ -290,14 +307,15 @@ class Store:
         """The conditions of a run in their planned order."""
         rows = self._dicts(
             """SELECT c.id, c.model, c.precision, c.is_baseline, c.dataset, c.perturbation,
-                      max(g.weights_perturbed) AS weights_perturbed, max(g.memory) AS memory
+                      max(g.memory) AS memory, max(g.weights_perturbed) AS share, max(d.dose) AS dose
                 FROM conditions c
                 LEFT JOIN results r ON r.condition = c.id
                 LEFT JOIN completions g ON g.key = r.completion
+                LEFT JOIN doses d ON d.hash = g.dose
                 WHERE c.run = ? GROUP BY c.id ORDER BY c.position""",
             [run],
         )
-        return [ConditionRecord(**{**row, "is_baseline": bool(row["is_baseline"])}) for row in rows]
+        return [_condition_record(row) for row in rows]
 
     def outcomes(self, run: int) -> list[Outcome]:
         """Every result of a run, judged or not, ordered by condition and task."""
@@ -342,6 +360,19 @@ def now() -> str:
 
 def _fingerprint(conditions: Sequence[PlannedCondition]) -> str:
     return digest(json.dumps(msgspec.to_builtins(conditions), sort_keys=True))
+
+
+def _condition_record(row: dict[str, Any]) -> ConditionRecord:
+    row["is_baseline"] = bool(row["is_baseline"])
+    row["dose"] = _dose(row["dose"], row.pop("share"))
+    return ConditionRecord(**row)
+
+
+def _dose(written: str | None, share: float | None) -> Dose | None:
+    if written:
+        return msgspec.json.decode(written, type=Dose)
+    # Completions from before doses were measured know only the share.
+    return None if share is None else Dose(share=share)
 
 
 def _storable(text: str | None) -> str | None:

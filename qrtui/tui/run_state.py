@@ -173,7 +173,7 @@ class RunState:
             self.conditions, self._group_complete = set(), False
         self.conditions.add(event.condition)
         self.fetched = None
-        share = f", {event.weights_perturbed:.0%} of the weights perturbed" if event.weights_perturbed else ""
+        share = f", {event.dose.share:.0%} of the weights perturbed" if event.dose else ""
         self._note(f"{event.precision} {event.perturbation}: {event.to_generate} to generate{share}")
         self._changed(results=True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qrtui.judge.verdict import Verdict
 from qrtui.perturb.attacks import ATTACKS
+from qrtui.perturb.dose import Dose
 from qrtui.results.records import Completion, Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, ModelChoice, NoiseGrid, Precisions, TaskSelection, to_table
@@ -137,7 +138,7 @@ def judge(store: Store, planned: PlannedCondition, result: PlannedResult) -> Non
             tokens=41,
             seconds=0.6,
             memory=538_000_000,
-            weights_perturbed=share if planned.perturbation == NOISE else None,
+            dose=Dose(share=share, noise=0.025, moved=0.025) if planned.perturbation == NOISE else None,
         )
     )
     timeout = result.task == "Demo/19" and not passed
