@@ -215,11 +215,11 @@ def test_the_three_protocols_are_one_where_nothing_is_quantized(experiment, tmp_
 
 
 def test_a_model_that_noise_makes_overflow_is_a_result_without_output(experiment, tmp_path):
-    noise = NoiseGrid(kinds=("uniform",), levels=(1e38,))
-    ended, watched = execute(msgspec.structs.replace(experiment, attacks=(), noise=noise), tmp_path / "a.db")
+    noise = NoiseGrid(kinds=("gaussian",), levels=(3e38,))
+    ended, _ = execute(msgspec.structs.replace(experiment, attacks=(), noise=noise), tmp_path / "a.db")
     assert ended.status == "finished"
     with Store(tmp_path / "a.db") as store:
         rows = table(store.conditions(ended.run), store.outcomes(ended.run))
         case = store.cases(ended.run, "Own/0")[1]
-    assert (case.condition.perturbation, case.finish, case.text) == ("uniform 1e+38 published", "nan", "")
+    assert (case.condition.perturbation, case.finish, case.text) == ("gaussian 3e+38 published", "nan", "")
     assert [(row.n, row.passed) for row in rows if not row.is_clean] == [(4, 0), (4, 0)]
