@@ -37,6 +37,7 @@ def examine(database: Path) -> Iterator[Check]:
     yield _judge()
     yield _model()
     yield _tasks()
+    yield _attacks()
     yield _database(database)
     yield _disk()
 
@@ -87,6 +88,18 @@ def _tasks() -> Check:
         return Check("tasks", True, f"demo {len(load_tasks('demo'))}, humaneval {len(load_tasks('humaneval'))}")
     except QrtuiError as error:
         return Check("tasks", False, error.problem, error.way_out)
+
+
+def _attacks() -> Check:
+    from qrtui.perturb.assets import asset_path
+    from qrtui.perturb.attacks import ATTACKS
+    from qrtui.perturb.translation.engine import ENGINES, is_available
+
+    found = ["wordnet here" if asset_path("wordnet") else "wordnet not here (a run of the word attack fetches it)"]
+    here = [engine for engine in ENGINES if is_available(engine)]
+    found.append(f"translators: {', '.join(here) or 'none; the demo tasks come translated'}")
+    broken = ATTACKS.problems()
+    return Check("attacks", not broken, "; ".join([*found, *broken]), "mend or remove that package" if broken else "")
 
 
 def _database(path: Path) -> Check:

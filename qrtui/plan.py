@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
+from qrtui.attacking import Attacker
 from qrtui.errors import PresetError, TaskError, nearest
 from qrtui.generate.prompt import PROMPT_VERSION, Style, choose_style
 from qrtui.models.catalog import memory_needed, resolve, revision, uses_chat_template
 from qrtui.models.device import device_type, library_versions, resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
-from qrtui.perturb.attack import attack_prompt
 from qrtui.perturb.noise import NOISE_VERSION, Noise
 from qrtui.results.records import Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
@@ -61,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `total` results are needed; `to_generate` distinct completions are still to be made for them, `known` is the rest.
     `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded.
+    `to_fetch` names language data that attacks need and that is not here, `to_translate` counts sentences by
+    translation engine: until then the prompts made of them are not known, and so none of their completions.
     """
 
     experiment: Experiment
@@ -72,14 +74,25 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to_generate: int
     seconds: float | None
     memory: int | None
+    to_fetch: list[str] = []
+    to_translate: dict[str, int] = {}
 
     @property
     def known(self) -> int:
         """Results that need no generating: in the store already, or the same completion as another's."""
         return self.total - self.to_generate
 
+    @property
+    def first(self) -> list[str]:
+        """What must be had before generating, as phrases: `fetch wordnet`, `translate 12 sentences with mbart-50`."""
+        translations = [
+            f"translate {count} sentence{'' if count == 1 else 's'} with {engine}"
+            for engine, count in self.to_translate.items()
+        ]
+        return [*(f"fetch {name}" for name in self.to_fetch), *translations]
+
     def numbers(self) -> dict[str, Any]:
-        """The plan's JSON: conditions, completions, to_do, known, seconds, bytes."""
+        """The plan's JSON: conditions, completions, to_do, known, seconds, bytes, to_fetch, to_translate."""
         return {
             "conditions": len(self.conditions),
             "completions": self.total,
@@ -87,6 +100,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "known": self.known,
             "seconds": self.seconds,
             "bytes": self.memory,
+            "to_fetch": self.to_fetch,
+            "to_translate": self.to_translate,
         }
 
 
@@ -98,7 +113,8 @@ def make_plan(experiment: Experiment, store: Store) -> Plan:
     """
     device = resolve_device(experiment.device)
     selected = select_tasks(experiment)
-    planner = _Planner(experiment, selected, device_type(device))
+    attacker = Attacker(store, experiment.seed)
+    planner = _Planner(experiment, selected, device_type(device), attacker)
     for choice in experiment.models:
         planner.add_model(choice)
     known = store.known(job.key for group in planner.groups for job in group.jobs)
@@ -113,6 +129,8 @@ def make_plan(experiment: Experiment, store: Store) -> Plan:
         to_generate=to_generate,
         seconds=_estimate(groups, store, device_type(device)),
         memory=_largest(experiment, device_type(device)),
+        to_fetch=attacker.lacking_assets,
+        to_translate={engine: len(found) for engine, found in attacker.lacking_sentences.items()},
     )
 
 
@@ -146,8 +164,11 @@ def _refuse_missing(task_id: str, datasets: tuple[str, ...]) -> None:
 class _Planner:
     """Builds conditions in the order tables print them, and groups in the order the runner works."""
 
-    def __init__(self, experiment: Experiment, selected: dict[str, list[Task]], device: str) -> None:
-        self._experiment, self._selected, self._device = experiment, selected, device
+    def __init__(
+        self, experiment: Experiment, selected: dict[str, list[Task]], device: str, attacker: Attacker
+    ) -> None:
+        self._experiment, self._selected, self._device, self._attacker = experiment, selected, device, attacker
+        self._prompts: dict[tuple[str, str], str] = {}
         self.conditions: list[PlannedCondition] = []
         self.groups: list[Group] = []
 
@@ -208,6 +229,15 @@ class _Planner:
             )
         )
 
+    def _prompt(self, task: Task, perturbation: Perturbation) -> str:
+        if perturbation.attack is None:
+            return task.prompt
+        key = (perturbation.label, task.content_hash)
+        if key not in self._prompts:
+            attacked = self._attacker.attack(perturbation.attack, task)
+            self._prompts[key] = attacked.after if attacked else f"not here yet: {perturbation.label} of {task.prompt}"
+        return self._prompts[key]
+
     @staticmethod
     def _noise(perturbation: Perturbation, precision: str) -> Noise | None:
         """The noise as it is put on this precision's weights: one for all protocols where nothing is quantized."""
@@ -225,9 +255,7 @@ class _Planner:
         if noise:
             versions["noise"] = NOISE_VERSION
         for task in tasks:
-            prompt = task.prompt
-            if perturbation.attack:
-                prompt = attack_prompt(prompt, perturbation.attack, seed=seed, task_id=task.task_id).after
+            prompt = self._prompt(task, perturbation)
             for sample in range(settings.samples):
                 determinants = Determinants(
                     revision=weights,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qrtui import __version__
 from qrtui.control import Control
-from qrtui.errors import ModelError, QrtuiError
+from qrtui.errors import AttackError, ModelError, QrtuiError
 from qrtui.events import (
     ConditionStarted,
     Decoding,
@@ -42,7 +42,8 @@ from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.dose import Dose
-from qrtui.plan import Group, Job, Plan, make_plan
+from qrtui.plan import Group, Job, Plan, make_plan, select_tasks
+from qrtui.preparing import prepare_attacks
 from qrtui.results.records import Completion, RunStatus
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, to_table
@@ -75,7 +76,11 @@ def run(
         emit(Stage("starting the judge"))
         # Before torch is imported: the judge's processes must inherit none of it.
         with Store(database) as store, JudgePool(allow_unsafe=allow_unsafe_judge) as pool:
-            runner = _Runner(make_plan(experiment, store), store, pool, emit, control)
+            _prepare(experiment, store, emit, control)
+            plan = make_plan(experiment, store)
+            if plan.first:
+                raise AttackError("an attack's data vanished while they were being used", "run it again")
+            runner = _Runner(plan, store, pool, emit, control)
             ended = runner.execute()
     except _Stopped:
         ended = RunEnded(runner.id if runner else None, "stopped", "resume it by running the same experiment again")
@@ -109,6 +114,17 @@ def _fetch_missing(experiment: Experiment, emit: Callable[[Event], None], contro
                 fetch(info, _fetching(info.name, emit), control.stop_event)
             except StoppedError:
                 raise _Stopped from None
+
+
+def _prepare(experiment: Experiment, store: Store, emit: Callable[[Event], None], control: Control) -> None:
+    if experiment.attacks:
+        tasks = [task for tasks in select_tasks(experiment).values() for task in tasks]
+        try:
+            prepare_attacks(
+                experiment.attacks, tasks, store, experiment.seed, emit, control.stop_event, experiment.device
+            )
+        except StoppedError:
+            raise _Stopped from None
 
 
 def _fetching(model: str, emit: Callable[[Event], None]) -> Callable[[FetchProgress], None]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 
-from qrtui.errors import PresetError, nearest
+from qrtui.errors import AttackError, PresetError, nearest
 from qrtui.generate.settings import Generation, PromptStyle
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
@@ -161,12 +161,16 @@ def read_attack(entry: dict[str, Any], key: str, source: str) -> Attack:
     """The attack that a preset's table says; `key` and `source` say in errors where it stands. Raises PresetError."""
     kind = entry.get("kind")
     if "kind" not in entry:
-        raise PresetError(f"{source}: {key} has no kind", _choices(next(iter(entry), ""), {"kind": None} | ATTACKS))
+        raise PresetError(f"{source}: {key} has no kind", _choices(next(iter(entry), ""), {"kind": None, **ATTACKS}))
     if not isinstance(kind, str) or kind not in ATTACKS:
-        raise PresetError(f"{source}: {key}.kind: there is no attack {kind!r}", _choices(str(kind), ATTACKS))
-    _refuse_unknown_keys({k: v for k, v in entry.items() if k != "kind"}, ATTACKS[kind], key + ".", source)
+        raise PresetError(f"{source}: {key}.kind: there is no attack {kind!r}", _choices(str(kind), dict(ATTACKS)))
     try:
-        return msgspec.convert(entry, ATTACKS[kind])
+        attack = ATTACKS[kind]
+    except AttackError as error:
+        raise PresetError(f"{source}: {key}.kind: {error.problem}", error.way_out) from None
+    _refuse_unknown_keys({k: v for k, v in entry.items() if k != "kind"}, attack, key + ".", source)
+    try:
+        return msgspec.convert(entry, attack)
     except msgspec.ValidationError as error:
         raise PresetError(f"{source}: {_plain(str(error), key)}", _remedy(str(error))) from None
 

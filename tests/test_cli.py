@@ -43,9 +43,6 @@ def filled(tmp_path):
         (["plan"], ["PRESET", "--help"]),
         (["report"], ["no run", "qrtui demo"]),
         (["compare", "latest", "Demo/0"], ["no run"]),
-        (["attack", "--task", "Demo/999", "--kind", "char"], ["Demo/999"]),
-        (["attack", "--task", "Demo/1", "--kind", "cahr"], ["did you mean char?"]),
-        (["attack", "--kind", "char"], ["--task", "--text"]),
         (["pull", "smolm2-135m"], ["smollm2-135m"]),
         (["raport"], ["raport"]),
         (["plan", "demo", "--db", "/dev/null/x.db"], ["/dev/null/x.db", "--db"]),
@@ -69,20 +66,10 @@ def test_debug_shows_where_it_came_from(qrtui):
 def test_plan_keeps_its_contract_and_loads_no_model(qrtui):
     result = qrtui("plan", "demo", "--json", "--limit", "5")
     plan = json.loads(result.stdout)
-    assert set(plan) == {"conditions", "completions", "to_do", "known", "seconds", "bytes"}
+    assert set(plan) == {"conditions", "completions", "to_do", "known", "seconds", "bytes", "to_fetch", "to_translate"}
     assert (plan["conditions"], plan["completions"]) == (9, 45)
     assert plan["to_do"] + plan["known"] == plan["completions"]
     assert 530e6 < plan["bytes"] < 550e6
-
-
-def test_attack_keeps_its_contract(qrtui):
-    shown = json.loads(qrtui("attack", "--task", "Demo/1", "--kind", "char", "--seed", "3", "--json").stdout)
-    assert set(shown) == {"task", "kind", "seed", "before", "after", "changed"}
-    assert shown["before"].lower() == shown["after"].lower()
-    assert shown["changed"] is True
-    text = qrtui("attack", "--text", "Count the vowels", "--kind", "char").stdout
-    assert "before:" in text
-    assert "after (" in text
 
 
 def test_runs_report_and_compare_of_a_finished_run(qrtui, filled):

@@ -35,7 +35,9 @@ def test_a_run_from_fetching_to_its_end():
             RunStarted(3, "demo", 10, 4, 6, "cpu", "L2", False),
             Stage("loading m in nf4"),
             ModelLoaded("m", "nf4", "cpu", 166_000_000, 1.2),
-            ConditionStarted(7, "m", "nf4", "gaussian 0.003 published", "demo", 6, Dose(share=0.21, noise=0.025, moved=0.02)),
+            ConditionStarted(
+                7, "m", "nf4", "gaussian 0.003 published", "demo", 6, Dose(share=0.21, noise=0.025, moved=0.02)
+            ),
             judged(0, "timeout"),
             *(Generated("k", 40, 1.0, done, 6) for done in range(1, 6)),
             judged(1),

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qrtui.commands import options
+
+if TYPE_CHECKING:
+    from qrtui.fetching.progress import ProgressListener
 
 
 @click.command()
@@ -40,28 +47,35 @@ def models(as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 def pull(name: str) -> None:
-    """Fetch a model's weights: a catalog name or a hub id. A broken fetch goes on where it was."""
+    """Fetch a model's weights (a catalog name or a hub id), or an attack's data: wordnet, mbart-50, ...
+
+    A broken fetch goes on where it was.
+    """
     from qrtui.fetching.progress import FetchProgress
-    from qrtui.models.catalog import local_path, resolve
-    from qrtui.models.fetch import fetch
     from qrtui.plain import progress_line, stopping_on_signals
 
+    called, here, bring = _what(name)
+    if here is None:
+        with progress_line(sys.stderr) as show, stopping_on_signals() as stop:
+
+            def tell(progress: FetchProgress) -> None:
+                amount = "" if progress.stage == "convert" else f" {_size(progress.done)} of {_size(progress.total)}"
+                show(f"{called}: {progress.stage}{amount}", progress.done / progress.total if progress.total else None)
+
+            here = bring(tell, stop.stop_event)
+    click.echo(f"{called} is here: {here}")
+
+
+def _what(name: str) -> tuple[str, Path | None, Callable[[ProgressListener, threading.Event], Path]]:
+    """What a name to pull means: what it is called, where it is if it is here, and how to fetch it."""
+    from qrtui.models.catalog import local_path, resolve
+    from qrtui.models.fetch import fetch
+    from qrtui.perturb.assets import asset_path, fetch_asset, find_asset
+
+    if asset := find_asset(name):
+        return asset.name, asset_path(asset.name), lambda tell, stop: fetch_asset(asset.name, tell, stop)
     info = resolve(name)
-    here = local_path(info)
-    if here is not None:
-        click.echo(f"{info.name} is here: {here}")
-        return
-    with progress_line(sys.stderr) as show, stopping_on_signals() as stop:
-
-        def tell(progress: FetchProgress) -> None:
-            amount = "" if progress.stage == "convert" else f" {_size(progress.done)} of {_size(progress.total)}"
-            show(
-                f"{info.name}: {progress.stage}{amount}",
-                progress.done / progress.total if progress.total else None,
-            )
-
-        folder = fetch(info, tell, stop.stop_event)
-    click.echo(f"{info.name} is here: {folder}")
+    return info.name, local_path(info), lambda tell, stop: fetch(info, tell, stop)
 
 
 def _size(count: int | None) -> str:

@@ -50,7 +50,8 @@ def runs(parent: Path | None, database: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def report(parent: Path | None, which: str, database: Path | None, form: Any) -> None:
     """Print a run's table: pass@1, drop, RRS and arrow. `paper` prints the published Table I."""
-    from qrtui.results.report import make_report, write_report
+    from qrtui.results.report import make_report
+    from qrtui.results.writing import write_report
 
     if which == "paper":
         from qrtui.results.published import published_table

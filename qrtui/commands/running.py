@@ -90,6 +90,8 @@ def plan(
         f" {made.known} known, {made.to_generate} to do"
     )
     click.echo(f"time of generating: {time} on {made.device}; memory for the largest weights: {memory}")
+    if made.first:
+        click.echo(f"first: {'; '.join(made.first)}")
 
 
 def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_json: bool) -> int:
@@ -101,7 +103,8 @@ def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_js
         click.echo(f"qrtui: {ended.reason}", err=True)
         return 1
     if ended.run is not None:
-        from qrtui.results.report import make_report, write_report
+        from qrtui.results.report import make_report
+        from qrtui.results.writing import write_report
 
         with options.open_store(database) as store:
             report = make_report(store, store.run(str(ended.run)))

@@ -12,7 +12,7 @@ from typing import Any
 from qrtui.fetching.child import report
 from qrtui.fetching.hub import hub_cache
 
-_SMALL_FILES = (".json", ".txt", ".model", ".jinja", ".tiktoken")
+_SMALL_FILES = (".json", ".txt", ".model", ".spm", ".jinja", ".tiktoken")
 
 
 class _HubProblemError(Exception):

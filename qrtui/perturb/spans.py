@@ -9,9 +9,13 @@ quoted strings, numbers, identifiers that occur in the code, and anything that l
 from __future__ import annotations
 
 import ast
+import keyword
 import re
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from qrtui.perturb.prose import Line, masked, prose_lines, tokens
 
 
 class Span(NamedTuple):
@@ -26,56 +30,50 @@ def natural_language_spans(prompt: str) -> list[Span]:
 
     A text that is neither code nor a docstring is prose as a whole, but for its code-like words.
     """
-    docstring = _docstring(prompt)
+    module = _parsed(prompt)
+    docstring = _docstring(prompt, module)
     lines = list(_lines(prompt, docstring))
-    prose = _prose_lines([prompt[start:end] for start, end in lines])
-    outside = prompt[: docstring.start] + prompt[docstring.end :]
-    examples = [prompt[s:e] for (s, e), is_prose in zip(lines, prose, strict=True) if not is_prose]
-    identifiers = frozenset(_names(_IDENTIFIER, [outside])) | frozenset(_names(_CALLED, examples))
-    return [
-        span
-        for (start, end), is_prose in zip(lines, prose, strict=True)
-        if is_prose
-        for span in _words(prompt, Span(start, end), identifiers)
-    ]
+    names = _code_names(prompt, module, docstring) | {
+        name for line in lines for pattern in _NAMES_IN_PROSE for name in pattern.findall(line.shown)
+    }
+    prose = prose_lines(lines, names)
+    names |= {
+        name
+        for line, is_prose in zip(lines, prose, strict=True)
+        if not is_prose
+        for name in _CALLED.findall(line.shown)
+    }
+    return [span for line, is_prose in zip(lines, prose, strict=True) if is_prose for span in _plain_runs(line, names)]
 
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_CALLED = re.compile(r"[^\W\d]\w*(?=\()|\b\w+_\w+\b")
-_STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_CALLED = re.compile(r"\b[^\W\d]\w*(?=\()|\b[^\W\d_]*_\w*")
+# `a` in "a[i] is positive" and `lst` in "for lst = [1, 2]": names, wherever else they stand.
+_NAMES_IN_PROSE = (re.compile(r"\b[^\W\d]\w*(?=\[)"), re.compile(r"\b([^\W\d]\w*)\s*=(?![=>])"))
+_NO_NAMES = re.compile(r"(\"\"\"|''').*?(?:\1|\Z)|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*", re.DOTALL)
 _TRIPLE_QUOTED = re.compile(r'("""|\'\'\')(.*?)(\1|\Z)', re.DOTALL)
-
-_EXAMPLE_HEADER = re.compile(
-    r"^(for\s+)?(some\s+)?(examples?|e\.g\.?|test\s+cases?)\b([\w\s#]*[:.]*$|\s*,)", re.IGNORECASE
+_CODE = re.compile(
+    r"^\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[:(]|from\s+[\w.]+\s+import\b|import\s+[\w.]+\s*(?:,|as\b|$))",
+    re.MULTILINE,
 )
-_EXAMPLE_LINE = re.compile(r"==|=>|->|➞|→|⇒|^>>>|^\.\.\.|^#|\||^assert\b|^\w+\(.*\)\s*(=|:|is\b|returns?\b|should\b)")
-_EXAMPLE_PART = re.compile(r"^(input|output|explanation|returns?|result)\b\s*\d*\s*[:=]", re.IGNORECASE)
-_PARAMETER = re.compile(
-    r"^([:@]\w+|(args|arguments|parameters|params|returns?|raises|yields?|notes?)\s*:\s*$)", re.IGNORECASE
-)
-_PARAMETER_ROW = re.compile(r"^(?!notes?\b)(?!hint\b)[-*]?\s*`?\w+`?\s*(\([^)]*\))?\s*:\s", re.IGNORECASE)
-
-_QUOTED = re.compile(r"'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|‘[^’\n]*’")
-_BRACKETED = re.compile(r"[\w.]*\([^()\n]*[=,\[\]'\"\d][^()\n]*\)|\[[^\]\n]*\]|\{[^}\n]*\}|\w+\(\)")
-_TOKEN = re.compile(r"\S+")
-_PLAIN_WORD = re.compile(r"^[(\"“‘]*[^\W\d_]+(?:['’-][^\W\d_]+)*[)\"”’.,;:!?]*$")
-_CONSTANTS = frozenset({"None", "True", "False"})
 
 
-def _names(pattern: re.Pattern[str], texts: list[str]) -> Iterator[str]:
-    for text in texts:
-        yield from pattern.findall(_STRING.sub(" ", text))
-
-
-def _docstring(prompt: str) -> Span:
-    """The inside of the docstring that states the task, quotes excluded; the whole prompt if it is plain text."""
+def _parsed(prompt: str) -> ast.Module | None:
     try:
-        module = ast.parse(prompt)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(prompt)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _docstring(prompt: str, module: ast.Module | None) -> Span:
+    """The inside of the docstring that states the task, quotes excluded; the whole prompt if it is plain text."""
+    if module is None:
         return _last_quoted(prompt)
     functions = [node for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     # Helpers come first, the function to write last.
-    for owner in [*reversed(functions[-1:]), module]:
+    for owner in [*functions[-1:], module]:
         first = owner.body[0] if owner.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             return _inside_quotes(prompt, first.value)
@@ -107,67 +105,43 @@ def _last_quoted(prompt: str) -> Span:
     if quoted:
         return Span(*quoted[-1])
     # Code without any docstring has no prose; text without code is all prose.
-    if re.search(r"^\s*(def|class|import|from|return|async def)\s+\w", prompt, re.MULTILINE):
-        return Span(len(prompt), len(prompt))
-    return Span(0, len(prompt))
+    return Span(len(prompt), len(prompt)) if _CODE.search(prompt) else Span(0, len(prompt))
 
 
-def _lines(prompt: str, within: Span) -> Iterator[Span]:
-    at = within.start
-    for line in prompt[within.start : within.end].splitlines(keepends=True):
-        text = line.rstrip()
-        yield Span(at + len(line) - len(line.lstrip()) if text else at, at + len(text))
+def _lines(prompt: str, within: Span) -> Iterator[Line]:
+    """The lines of a docstring; the first one stands as far in as its quotes do."""
+    docstring = prompt[within.start : within.end]
+    before = prompt[: within.start].rpartition("\n")[2]
+    at, indent = within.start, len(before) - len(before.lstrip())
+    shown = masked(docstring)
+    for line in docstring.splitlines(keepends=True):
+        text = line.strip()
+        blanks = len(line) - len(line.lstrip()) if text else 0
+        begin = at - within.start + blanks
+        yield Line(at + blanks, indent if at == within.start else blanks, text, shown[begin : begin + len(text)])
         at += len(line)
 
 
-def _prose_lines(lines: list[str]) -> list[bool]:
-    """For each line of a docstring: is it prose?"""
-    prose: list[bool] = []
-    in_examples = False
-    for line in lines:
-        text = line.strip()
-        if not text:
-            prose.append(False)
-        elif _EXAMPLE_HEADER.match(text) or text.startswith(">>>"):
-            in_examples = True
-            prose.append(False)
-        elif in_examples and _reads_as_prose(text):
-            in_examples = False
-            prose.append(True)
-        else:
-            prose.append(not in_examples and _reads_as_prose(text))
-    return prose
+def _code_names(prompt: str, module: ast.Module | None, docstring: Span) -> set[str]:
+    """The names in the code around a docstring: no keywords, and nothing from comments and other strings."""
+    if module is None:
+        code = _NO_NAMES.sub(" ", prompt[: docstring.start] + '"""' + prompt[docstring.end :])
+        return {name for name in _IDENTIFIER.findall(code) if not keyword.iskeyword(name)}
+    names: set[str] = set()
+    for node in ast.walk(module):
+        for field in ("id", "arg", "attr", "name", "asname", "module"):
+            names.update(_IDENTIFIER.findall(getattr(node, field, None) or ""))
+    return names
 
 
-def _reads_as_prose(text: str) -> bool:
-    if _EXAMPLE_LINE.search(text) or _EXAMPLE_PART.match(text) or _PARAMETER.match(text) or _PARAMETER_ROW.match(text):
-        return False
-    tokens = _TOKEN.findall(text)
-    words = sum(bool(_PLAIN_WORD.match(token)) for token in tokens)
-    return (words >= 2 and words * 2 > len(tokens)) or (words == len(tokens) and text[-1:] in ".!?")
-
-
-def _words(prompt: str, line: Span, identifiers: frozenset[str]) -> Iterator[Span]:
+def _plain_runs(line: Line, names: set[str]) -> Iterator[Span]:
     """Runs of plain words in one line of prose, without the code-like pieces between them."""
-    text = prompt[line.start : line.end]
-    code = [match.span() for pattern in (_QUOTED, _BRACKETED) for match in pattern.finditer(text)]
     run: Span | None = None
-    for token in _TOKEN.finditer(text):
-        in_code = any(start < token.end() and token.start() < end for start, end in code)
-        if in_code or not _is_plain(token.group(), identifiers):
-            if run:
-                yield run
+    for start, end, plain, _ in tokens(line, names):
+        if plain:
+            run = Span(run.start if run else line.start + start, line.start + end)
+        elif run:
+            yield run
             run = None
-        else:
-            start = run.start if run else line.start + token.start()
-            run = Span(start, line.start + token.end())
     if run:
         yield run
-
-
-def _is_plain(token: str, identifiers: frozenset[str]) -> bool:
-    if not _PLAIN_WORD.match(token):
-        return False
-    word = token.strip('()"“”‘’.,;:!?')
-    inner_capitals = any(letter.isupper() for letter in word[1:])
-    return word not in identifiers and word not in _CONSTANTS and not inner_capitals

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from qrtui.perturb.dose import Dose
+from qrtui.perturb.noise import NoiseKind
 
 RunStatus = Literal["running", "finished", "stopped", "failed"]
 
@@ -121,6 +122,11 @@ class ConditionRecord(msgspec.Struct, frozen=True, kw_only=True):
     def weights_perturbed(self) -> float | None:
         """The share of the weights that noise reached, 0 to 1; None without noise."""
         return self.dose.share if self.dose else None
+
+    @property
+    def is_attacked(self) -> bool:
+        """Whether this condition changes prompts."""
+        return self.perturbation.partition(" ")[0] not in ("clean", *get_args(NoiseKind))
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

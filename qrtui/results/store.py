@@ -326,6 +326,18 @@ class Store:
         )
         return [Outcome(**row) for row in rows]
 
+    def prompts(self, run: int) -> dict[int, dict[str, str]]:
+        """By condition and task: the prompt that was, or will be, given to the model."""
+        rows = self._execute(
+            "SELECT r.condition, r.task, p.text FROM results r JOIN conditions c ON c.id = r.condition"
+            " JOIN prompts p ON p.hash = r.prompt WHERE c.run = ? AND r.sample = 0 ORDER BY r.condition, r.position",
+            [run],
+        )
+        found: dict[int, dict[str, str]] = {}
+        for condition, task, prompt in rows:
+            found.setdefault(condition, {})[task] = prompt
+        return found
+
     def cases(self, run: int, task: str) -> list[Case]:
         """All that a run holds of one task, ordered by condition."""
         conditions = {condition.id: condition for condition in self.conditions(run)}

@@ -108,14 +108,21 @@ def scientific(level: float) -> str:
 def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str], str]:
     """The perturbations' labels, less the noise protocol where all share one; and that protocol, or nothing.
 
+    Where there are several protocols the labels keep them, and are shortened otherwise.
+
     >>> without_common_protocol(["clean", "gaussian 0.003 published"])
     ({'clean': 'clean', 'gaussian 0.003 published': 'gaussian 0.003'}, 'published')
     """
     noises = [label for label in perturbations if is_noise(label)]
     protocols = {label.split()[2] for label in noises}
     if len(protocols) != 1:
-        return {label: label for label in perturbations}, ""
+        return {label: _short(label) if label in noises else label for label in perturbations}, ""
     return {label: label.rpartition(" ")[0] if label in noises else label for label in perturbations}, protocols.pop()
+
+
+def _short(noise: str) -> str:
+    kind, level, protocol = noise.split()
+    return f"{kind.replace('ian', '')} {scientific(float(level))} {protocol}"
 
 
 def is_noise(perturbation: str) -> bool:

@@ -9,7 +9,7 @@ from qrtui.models.catalog import resolve
 from qrtui.models.load import load, unload
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.noise import Noise
-from qrtui.perturb.weights import draw, noisy
+from qrtui.perturb.weights import NoiseCarrier, draw
 
 pytestmark = [
     pytest.mark.gpu,
@@ -34,23 +34,47 @@ def test_a_precision_loads_decodes_and_takes_noise(tiny_llama, name):
 
         before = {key: p.detach().clone() for key, p in loaded.model.named_parameters()}
         clean = complete()
-        with noisy(loaded.model, Noise(kind="gaussian", level=1.0)) as share:
-            assert 0 < share <= 1
-            assert (share == 1) is not PRECISIONS[name].quantized
-            complete()
-        assert all(torch.equal(p, before[key]) for key, p in loaded.model.named_parameters())
-        assert complete() == clean
+        carrier = NoiseCarrier(loaded.model, loaded.original)
+        for protocol in ("published", "before", "after"):
+            with carrier.carrying(Noise(kind="gaussian", level=1.0, protocol=protocol)) as dose:
+                assert 0 < dose.share <= 1
+                assert (dose.share == 1) is not (PRECISIONS[name].quantized and protocol == "published")
+                complete()
+            assert all(torch.equal(p, before[key]) for key, p in loaded.model.named_parameters())
+            assert complete() == clean
     finally:
         unload(loaded)
 
 
-def test_the_dose_is_the_same_on_every_device(tiny_llama):
-    loaded = load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cuda")
+@pytest.mark.parametrize("kind", ["gaussian", "uniform"])
+def test_the_noise_is_the_same_on_every_device_up_to_rounding(kind):
+    here = draw(kind, 4, "model.embed_tokens.weight", torch.empty(1_000_003))
+    there = draw(kind, 4, "model.embed_tokens.weight", torch.empty(1_000_003, device="cuda"))
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["int8", "nf4", "fp4"])
+@pytest.mark.parametrize("protocol", ["before", "after"])
+def test_equal_dose_noise_reaches_quantized_weights(tiny_llama, name, protocol):
+    loaded = load(resolve(str(tiny_llama)), PRECISIONS[name], "cuda")
     try:
-        name, parameter = next(loaded.model.named_parameters())
-        before = parameter.detach().cpu().clone()
-        with noisy(loaded.model, Noise(kind="uniform", level=0.5, seed=4)):
-            expected = before + draw("uniform", 4, name, before.shape) * 0.5
-            assert torch.equal(parameter.detach().cpu(), expected)
+        carrier = NoiseCarrier(loaded.model, loaded.original)
+        with carrier.carrying(Noise(kind="gaussian", level=0.02, protocol=protocol)) as dose:
+            moved = {layer.kind: layer.moved for layer in dose.layers}
+        assert dose.share == 1
+        assert all(size > 0 for size in moved.values())
+        # A dose of this size is larger than the steps of int8, so that it arrives whole.
+        if name == "int8":
+            assert moved["mlp"] == pytest.approx(next(x.noise for x in dose.layers if x.kind == "mlp"), rel=0.2)
     finally:
         unload(loaded)
+
+
+def test_a_model_spread_over_two_gpus_gets_the_noise_of_one(tiny_llama):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one GPU only")
+    one, spread = (load(resolve(str(tiny_llama)), PRECISIONS["fp32"], device) for device in ("cuda:0", "auto"))
+    noise = Noise(kind="gaussian", level=0.1, seed=2)
+    with NoiseCarrier(one.model).carrying(noise), NoiseCarrier(spread.model).carrying(noise):
+        for (name, here), (_, there) in zip(one.model.named_parameters(), spread.model.named_parameters(), strict=True):
+            assert torch.equal(here.cpu(), there.cpu()), name

@@ -105,7 +105,7 @@ def test_rows_show_every_model_and_nothing_heavy_is_imported() -> None:
     assert all(set(row.memory) == set(PRECISIONS) for row in rows())
     code = """
 import sys
-import qrtui.models.listing, qrtui.models.fetch, qrtui.models.quiet
+import qrtui.models.listing, qrtui.models.fetch, qrtui.quiet
 qrtui.models.listing.rows()
 sys.exit(any(name in sys.modules for name in ("torch", "transformers", "huggingface_hub", "bitsandbytes")))
 """

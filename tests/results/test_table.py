@@ -5,8 +5,9 @@ import json
 import pytest
 
 from qrtui.results.published import published_table
-from qrtui.results.report import make_report, write_report
+from qrtui.results.report import make_report
 from qrtui.results.table import table
+from qrtui.results.writing import write_report
 
 from .conftest import fill
 
@@ -45,7 +46,7 @@ def test_nothing_judged_gives_no_numbers(store):
 def test_report_has_every_key_of_its_contract(store):
     run = fill(store)
     report = json.loads(write_report(make_report(store, store.run(str(run))), "json"))
-    assert set(report) == {"run", "status", "conditions", "summary"}
+    assert set(report) == {"run", "status", "conditions", "summary", "attacks", "noise"}
     assert set(report["summary"]) == {"quantized", "original", "equal", "sign_test_p"}
     for condition in report["conditions"]:
         assert list(condition) == [

@@ -22,7 +22,7 @@ class CharacterAttack(Attack, frozen=True, kw_only=True, tag="char"):
     >>> attack = CharacterAttack()
     >>> text = "Count the vowels in a string."
     >>> attack.edits(text, [Span(0, len(text))], random.Random(0))[:2]
-    [Edit(start=8, end=9, replacement='E'), Edit(start=10, end=11, replacement='V')]
+    [Edit(start=4, end=5, replacement='T'), Edit(start=13, end=14, replacement='E')]
     """
 
     level: ClassVar[str] = "character"

@@ -340,9 +340,8 @@ def _what_changed(case: Case, clean: Case | None) -> str:
         return ""
     if case.prompt != clean.prompt:
         return f", changed by {perturbation}: changes marked"
-    share = case.condition.weights_perturbed
-    if share is not None:
-        return f" (unchanged; noise on {share:.0%} of the weights)"
+    if case.condition.dose is not None:
+        return f" (unchanged; {case.condition.dose.in_words})"
     return f" (unchanged under {perturbation})"
 
 

@@ -25,6 +25,7 @@ from qrtui.tui.widgets.run_charts import pass_bars, pass_chart, rrs_bars, rrs_ch
 from qrtui.tui.wording import counted, in_time
 
 if TYPE_CHECKING:
+    from qrtui.results.strengths import AttackStrength
     from qrtui.results.table import Row
 
 _TABLE_SECONDS = 0.5
@@ -52,6 +53,7 @@ class RunScreen(FramedScreen):
         self._offered: tuple[str, bool] | None = None
         self._logged = 0
         self._reading = False
+        self._strengths: dict[int, Sequence[AttackStrength]] = {}
         self._tail = LogTail(log_file())
 
     def body(self) -> ComposeResult:
@@ -64,6 +66,7 @@ class RunScreen(FramedScreen):
             with Vertical(id="conditions-panel", classes="panel") as conditions:
                 conditions.border_title = "Conditions"
                 yield ConditionsTable(id="conditions")
+                yield Static("", id="strength", markup=False)
             with VerticalScroll(id="chart-panel", classes="panel") as chart:
                 chart.border_title = "Relative robustness and pass@1"
                 yield rrs_chart()
@@ -124,6 +127,9 @@ class RunScreen(FramedScreen):
     async def _read(self, run: int) -> None:
         """Bring the table and the chart up to date from the store."""
         try:
+            if run not in self._strengths:
+                # A run's prompts never change: this is measured once.
+                self._strengths = {run: await self.app.reader.ask(lambda store: _strengths(store, run))}
             rows = await self.app.reader.ask(lambda store: _rows(store, run))
         except QrtuiError as error:
             self.report(error)
@@ -137,8 +143,20 @@ class RunScreen(FramedScreen):
         panel = self.query_one("#conditions-panel")
         protocol = self.query_one(ConditionsTable).protocol
         panel.border_title = f"Conditions, {protocol} noise{_reach(rows)}" if protocol else "Conditions"
+        self._show_strength()
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Another condition is under the cursor."""
+        self._show_strength()
+
+    def _show_strength(self) -> None:
+        """How strong the perturbation under the cursor is: unequal doses must not be taken for equal ones."""
+        row = self.query_one(ConditionsTable).row_at_cursor
+        self.query_one("#strength", Static).update(
+            _strength(row, next(iter(self._strengths.values()), ())) if row else ""
+        )
 
     # Actions
 
@@ -224,3 +242,19 @@ def _rows(store: Any, run: int) -> Any:
     from qrtui.results.table import table
 
     return table(store.conditions(run), store.outcomes(run))
+
+
+def _strengths(store: Any, run: int) -> Any:
+    from qrtui.results.strengths import attack_strengths
+
+    return attack_strengths(store.conditions(run), store.prompts(run))
+
+
+def _strength(row: Row, attacks: Sequence[AttackStrength]) -> str:
+    condition = row.condition
+    if condition.dose is not None:
+        return f"{condition.precision} {condition.perturbation}: {condition.dose.in_words}"
+    for attack in attacks:
+        if (attack.dataset, attack.perturbation) == (condition.dataset, condition.perturbation):
+            return f"{condition.perturbation}: {attack.in_words}"
+    return ""

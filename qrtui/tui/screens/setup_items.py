@@ -82,7 +82,7 @@ def precision_items(
 
 def attack_items(chosen: Sequence[Attack]) -> list[Item]:
     """Every kind of attack with its defaults, and those of `chosen` whose parameters differ."""
-    attacks = list(dict.fromkeys([*chosen, *(kind() for kind in ATTACKS.values())]))
+    attacks = list(dict.fromkeys([*chosen, *ATTACKS.ready()]))
     order = list(ATTACKS)
     attacks.sort(key=lambda attack: order.index(attack.kind()))
     width = max(map(len, order))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from qrtui.results.table import Row
 
 _NUMBERS = ("done", "pass@1", "drop", "RRS", "tok/s")
-_MORE_NUMBERS = ("drop %", "weights hit", "memory")
-_ROOM_FOR_MORE = 96
+_MORE_NUMBERS = ("drop %", "weights hit", "|d|/|W|", "memory")
+_ROOM_FOR_MORE = 104
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
@@ -46,6 +46,12 @@ class ConditionsTable(DataTable[Text]):
             busy = row.condition.id in at_work and row.n < row.total
             self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "muted"))
 
+    @property
+    def row_at_cursor(self) -> Row | None:
+        """The row that the cursor is on, if there is any."""
+        rows = self._shown[0]
+        return rows[self.cursor_row] if 0 <= self.cursor_row < len(rows) else None
+
     def on_resize(self) -> None:
         """A wide table says more."""
         self.show(*self._shown)
@@ -62,7 +68,7 @@ class ConditionsTable(DataTable[Text]):
         self.clear(columns=True)
         self.add_column(" ", key="state", width=1)
         for name in names:
-            self.add_column(name, key=name)
+            self.add_column(_HEADERS.get(name, name), key=name)
         for name in self._columns:
             self.add_column(Text(name, justify="right"), key=name)
         for row in rows:
@@ -75,6 +81,7 @@ class ConditionsTable(DataTable[Text]):
         app = self.app
         done = f"{row.n}/{row.total}"
         hit = row.condition.weights_perturbed
+        size = row.condition.dose.noise if row.condition.dose else None
         width = max(len(done), 5)
         numbers = [
             themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
@@ -84,10 +91,13 @@ class ConditionsTable(DataTable[Text]):
             themed(app, rate(row.tokens_per_second), "muted", right=True),
             themed(app, NOTHING if row.delta is None else f"{row.delta:.1%}", right=True),
             themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
+            themed(app, NOTHING if size is None else f"{size:.2g}", "muted", right=True),
             themed(app, in_bytes(row.condition.memory), "muted", right=True),
         ]
         return numbers[: len(self._columns)]
 
+
+_HEADERS = {"precision": "prec."}
 
 _NAMED = {
     "model": lambda row: row.condition.model,

@@ -52,6 +52,8 @@ def plan_in_words(plan: Plan, models: int, to_fetch: int = 0) -> str:
         )
     if to_fetch:
         parts.append(f"{in_bytes(to_fetch)} to fetch first")
+    if plan.first:
+        parts.append("first " + ", ".join(plan.first))
     return f"{counted(models, 'model')}, {counted(len(plan.conditions), 'condition')}{tasks}: {', '.join(parts)}"
 
 

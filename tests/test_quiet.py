@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from qrtui.models.quiet import LIBRARY_LOGGERS, quiet_libraries
+from qrtui.quiet import LIBRARY_LOGGERS, quiet_libraries
 
 # File descriptors, not sys.stdout: that is how a subprocess sees them, native code included.
 RUN_QUANTIZED = """
 import sys, warnings
-from qrtui.models.quiet import quiet_libraries
+from qrtui.quiet import quiet_libraries
 quiet_libraries()
 import msgspec, torch
 from qrtui.models.catalog import resolve

@@ -1,0 +1,52 @@
+"""A folder to make something in, beside where it will stand, so that nothing half-made is ever seen there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from qrtui.errors import FetchError
+
+_LEFT_BEHIND_S = 86_400
+
+
+@contextlib.contextmanager
+def workshop_for(target: Path) -> Iterator[Path]:
+    """A fresh folder beside `target`, on the same file system, gone afterwards whatever happens.
+
+    Raises FetchError where it cannot be made and in place of any OSError inside, a full disk above all.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise FetchError(f"{target.parent} cannot be written ({error.strerror})", "set QRTUI_CACHE") from error
+    try:
+        yield folder
+    except OSError as error:
+        raise FetchError(f"{target.name} could not be written ({error.strerror})", "free some disk space") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def move_into_place(made: Path, target: Path, is_complete: Callable[[Path], bool]) -> Path:
+    """Make the folder `made` stand at `target`, unless another process put a complete one there first."""
+    for _ in range(2):
+        with contextlib.suppress(OSError):  # a folder that stands there already: see whether it will do
+            made.rename(target)
+        if is_complete(target):
+            return target
+        shutil.rmtree(target, ignore_errors=True)
+    raise FetchError(f"{target} cannot be put in place", "remove that folder and fetch again")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a fetch that was killed outright left a day ago or earlier."""
+    for left in target.parent.glob(f".{target.name}-*"):
+        if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+            shutil.rmtree(left, ignore_errors=True)
