@@ -11,6 +11,7 @@ import click
 
 from qrtui import __version__
 from qrtui.commands import options
+from qrtui.commands.judge import judge
 from qrtui.commands.machine import doctor
 from qrtui.commands.models import models, pull
 from qrtui.commands.prompts import attack
@@ -75,5 +76,5 @@ def cli(context: click.Context, database: Path | None, allow_unsafe_judge: bool)
     context.obj = database
 
 
-for command in (demo, run, plan, runs, report, compare, attack, models, pull, doctor):
+for command in (demo, run, plan, runs, report, compare, attack, judge, models, pull, doctor):
     cli.add_command(command)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qrtui.judge.launch import SessionEnded
-from qrtui.judge.values import decode, encode
+from qrtui.judge.values import decode, encode, printable
 from qrtui.judge.verdict import Status
 
 LOAD_SECONDS = 5.0
@@ -81,7 +81,7 @@ def value_of(answer: dict[str, Any]) -> Any:
         return Digest(answer["digest"])
     try:
         return decode(answer["value"])
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
         raise SessionEnded("tampered", "a value that cannot be read") from error
 
 
@@ -105,4 +105,4 @@ def status_of(answer: dict[str, Any], *, passed: bool = False) -> Status:
 def error_of(answer: dict[str, Any]) -> str | None:
     """The exception's last line, if the answer brings one."""
     error = answer.get("error")
-    return error[:_ERROR_CHARACTERS] if isinstance(error, str) else None
+    return printable(error[:_ERROR_CHARACTERS]) if isinstance(error, str) else None

@@ -10,7 +10,6 @@ Standard library only: this module runs inside the sandbox.
 from __future__ import annotations
 
 import builtins
-import random
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,6 @@ def run_check(channel: Channel, job: dict[str, Any]) -> None:
             return decode(reply["value"])
         raise _exception(reply["kind"])(reply["error"])
 
-    random.seed(0)
     namespace: dict[str, Any] = {"__name__": "check"}
     try:
         # A check may use functions that the prompt defines, such as HumanEval/32's `poly`.

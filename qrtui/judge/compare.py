@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from qrtui.judge.values import check_spread
+
 FLOAT_ATOL = 1e-6
 RTOL = 1e-7
 
@@ -64,14 +66,14 @@ _Rule = Callable[[list[Any], Any, Any, float], bool | None]
 def _rule(task_id: str, entry_point: str) -> _Rule | None:
     if task_id == "HumanEval/32":
         oracles = _oracles()
-        return lambda arguments, expected, got, atol: abs(oracles._poly(*arguments, got)) <= atol
+        return lambda arguments, expected, got, atol: not _is_vast(got) and abs(oracles._poly(*arguments, got)) <= atol
     return _mbpp_rule(entry_point) if task_id.startswith("Mbpp/") else None
 
 
 def _mbpp_rule(entry_point: str) -> _Rule | None:
     oracles = _oracles()
     if entry_point in oracles.MBPP_OUTPUT_SET_EQ_TASKS:
-        return lambda arguments, expected, got, atol: set(got) == set(expected)
+        return lambda arguments, expected, got, atol: _as_set(got) == set(expected)
     if entry_point in oracles.MBPP_OUTPUT_NOT_NONE_TASKS:
         return lambda arguments, expected, got, atol: _is_there(expected, got)
     accepted: dict[str, _Rule] = {
@@ -85,6 +87,16 @@ def _mbpp_rule(entry_point: str) -> _Rule | None:
         ),
     }
     return accepted.get(entry_point)
+
+
+def _is_vast(got: Any) -> bool:
+    """An integer beyond every float: no root, and its powers would take minutes."""
+    return isinstance(got, int) and got.bit_length() > 1024
+
+
+def _as_set(got: Any) -> set[Any]:
+    check_spread(got)
+    return set(got)
 
 
 def _is_there(expected: bool, got: Any) -> bool:

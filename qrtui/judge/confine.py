@@ -22,7 +22,7 @@ from qrtui.judge import landlock, seccomp
 FILE_LIMIT = 16 << 20
 OPEN_FILES = 64
 STACK = 64 << 20
-PROCESSES_UNFILTERED = 64
+PROCESSES_UNFILTERED, MORE_THREADS = 64, 1024
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _SIGKILL = 9
@@ -83,7 +83,6 @@ def ruleset(packages: list[str], scratch: str) -> landlock.Ruleset:
     """Read: the standard library, shared libraries, `packages`. Write: beneath `scratch`. Nothing else."""
     rules = landlock.Ruleset()
     rules.allow(_standard_library() + _libraries(), landlock.READ)
-    rules.allow({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}, landlock.READ_DIR)
     rules.allow(packages, landlock.READ)
     rules.allow(["/etc/ld.so.cache", "/usr/share/zoneinfo"], landlock.READ)
     rules.allow(["/dev/urandom", "/dev/random", "/dev/zero"], landlock.READ_FILE)
@@ -98,7 +97,24 @@ def _drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def _set_limits(memory: int, cpu_seconds: int, *, filtered: bool) -> None:
+def tasks_of_user() -> int:
+    """How many processes and threads this user has now: the kernel counts them together."""
+    mine, count = os.getuid(), 0
+    for folder in Path("/proc").glob("[0-9]*/task"):
+        try:
+            if folder.stat().st_uid == mine:
+                count += len(os.listdir(folder))  # noqa: PTH208 - names are enough
+        except OSError:
+            continue
+    return count
+
+
+def processes_allowed(*, filtered: bool) -> int:
+    """The limit for a child: filtered, it has only threads, and its user's other processes may grow meanwhile."""
+    return tasks_of_user() + MORE_THREADS if filtered else PROCESSES_UNFILTERED
+
+
+def _set_limits(memory: int, cpu_seconds: int, processes: int) -> None:
     limits = {
         resource.RLIMIT_AS: memory,
         resource.RLIMIT_CPU: cpu_seconds,
@@ -106,9 +122,8 @@ def _set_limits(memory: int, cpu_seconds: int, *, filtered: bool) -> None:
         resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_STACK: STACK,
+        resource.RLIMIT_NPROC: processes,
     }
-    if not filtered:
-        limits[resource.RLIMIT_NPROC] = PROCESSES_UNFILTERED
     for kind, wanted in limits.items():
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -126,14 +141,15 @@ def detach(keep: int) -> int:
     return kept
 
 
-def lock(rules: landlock.Ruleset | None, scratch: str, memory: int, cpu_seconds: int) -> None:
+def lock(rules: landlock.Ruleset | None, scratch: str, memory: int, cpu_seconds: int, processes: int) -> None:
     """Confine the calling process for good. Without `rules` only the limits are set (L1).
 
+    `processes` is how many processes and threads its user may have; the kernel does not hold root to it.
     Raises OSError where any layer fails: a child must then end at once.
     """
     os.chdir(scratch)
     tempfile.tempdir = scratch
-    _set_limits(memory, cpu_seconds, filtered=rules is not None)
+    _set_limits(memory, cpu_seconds, processes)
     _drop_capabilities()
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if rules is not None:

@@ -119,14 +119,14 @@ class _InputsCheck:
 
     def run(self) -> Outcome:
         task, truth, at = self._prepared.task, self._prepared.truth, None
-        slowest = max(truth.limits)
         try:
             self._session.start(solution_job(self._solution, task.entry_point), self._prepared.calls)
-            loaded = self._session.answer(STARVATION * max(LOAD_SECONDS, slowest) + _GRACE)
+            loaded = self._session.answer(STARVATION * LOAD_SECONDS + _GRACE, LOAD_SECONDS)
             if "status" in loaded:
                 return Outcome(status_of(loaded), error=error_of(loaded))
             for at in range(len(self._prepared.arguments)):
-                failure = self._judge(at, self._session.answer(STARVATION * slowest + _GRACE))
+                limit = truth.limits[at]
+                failure = self._judge(at, self._session.answer(STARVATION * limit + _GRACE, limit))
                 if failure is not None:
                     return failure
         except SessionEnded as ended:

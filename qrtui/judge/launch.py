@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,14 @@ MEMORY = 4 << 30
 ANSWER_LIMIT = 16 << 20
 SCRATCH_LIMIT = 64 << 20
 _STARTUP_SECONDS = 30.0
-_TICK = 0.5
+_TICK = 0.1
+_THREADS = 256
+_BLOCK = 4096
+_SCRATCH_SECONDS = 0.2
+"""How often the size of the scratch folder is looked at."""
+_LATE, _LATE_IF_LARGE = 0.25, 1.0
+"""Seconds over a call's limit that an answer may take on top: to be written down and sent, on a busy machine."""
+_SMALL_ANSWER = 64 << 10
 
 _BOOT = """
 import json, sys, types
@@ -68,11 +77,44 @@ class Limits:
     answers: int = ANSWER_LIMIT
 
 
+class CallClock:
+    """The trusted side's own count of a call's time: a child's clocks are in its own hands.
+
+    As a child counts, so here: processor time if it never waits, else the time by the clock. `usage` asks the
+    kernel's books (None: the child has ended).
+    """
+
+    def __init__(self, usage: Callable[[], dict[str, Any] | None], limit: float) -> None:
+        self._usage, self._limit = usage, limit
+        self._started = time.monotonic()
+        self._first: dict[str, Any] | None = None
+        self._waited = False
+
+    def check(self, slack: float) -> None:
+        """Look, if it is worth it. Raises SessionEnded for a call over its limit, or with too many threads."""
+        elapsed = time.monotonic() - self._started
+        if elapsed < _TICK or (seen := self._usage()) is None:
+            return
+        if seen["threads"] > _THREADS:
+            raise SessionEnded("crashed", f"more than {_THREADS} threads")
+        first = self._first = self._first or seen
+        self._waited = self._waited or seen["asleep"] or seen["waits"] > first["waits"]
+        if (elapsed if self._waited else seen["cpu"] - first["cpu"]) > self._limit + slack:
+            raise SessionEnded("timeout")
+
+
 class Session:
     """The trusted end of one child's socket. Everything read from it may be forged."""
 
-    def __init__(self, connection: socket.socket, limits: Limits, scratch: Path | None) -> None:
-        self._connection, self._limits, self._scratch = connection, limits, scratch
+    def __init__(
+        self,
+        connection: socket.socket,
+        limits: Limits,
+        scratch: Path | None,
+        usage: Callable[[], dict[str, Any] | None],
+    ) -> None:
+        self._connection, self._limits, self._scratch, self._usage = connection, limits, scratch, usage
+        self._looked = time.monotonic()
         self._token = secrets.token_hex(16)
         self._deadline = time.monotonic() + limits.seconds
         self._buffer, self._count = bytearray(), 0
@@ -95,17 +137,25 @@ class Session:
         except OSError as error:
             raise SessionEnded("crashed") from error
 
-    def answer(self, silence: float) -> dict[str, Any]:
-        """The next answer, waiting at most `silence` seconds for a sign of life. Raises SessionEnded."""
-        quiet = time.monotonic() + silence
+    def answer(self, silence: float, limit: float = math.inf) -> dict[str, Any]:
+        """The next answer, waiting at most `silence` seconds for a sign of life.
+
+        Raises SessionEnded, also where the answer took more than `limit` seconds in the sense of CallClock.
+        """
+        clock, quiet = CallClock(self._usage, limit), time.monotonic() + silence
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if self._receive(min(quiet, self._deadline)):
                 quiet = time.monotonic() + silence
+            clock.check(_LATE_IF_LARGE)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return self._parse(line)
+        answer = self._parse(line)
+        large = end > _SMALL_ANSWER or "digest" in answer
+        if "status" not in answer:
+            clock.check(_LATE_IF_LARGE if large else _LATE)
+        return answer
 
     def extend(self, seconds: float) -> None:
         """Move the deadline: the trusted side was busy elsewhere."""
@@ -114,8 +164,8 @@ class Session:
     def everything(self) -> bytes:
         """All that the child writes until it closes. Raises SessionEnded when it takes too long."""
         try:
-            while self._receive(self._deadline):
-                continue
+            while True:
+                self._receive(self._deadline)
         except SessionEnded as ended:
             if ended.status not in ("crashed", "tampered"):
                 raise
@@ -137,6 +187,8 @@ class Session:
             return False
         except OSError as error:
             raise SessionEnded("crashed") from error
+        if time.monotonic() - self._looked > _SCRATCH_SECONDS:
+            self._watch_scratch()
         if not part:
             raise SessionEnded("tampered" if self._buffer else "crashed")
         self.received += len(part)
@@ -159,18 +211,22 @@ class Session:
         return answer
 
     def _watch_scratch(self) -> None:
+        self._looked = time.monotonic()
         if self._scratch and _bytes_beneath(self._scratch) > SCRATCH_LIMIT:
             raise SessionEnded("output too large", "too much written to files")
 
 
 def _bytes_beneath(folder: Path) -> int:
+    """Bytes on the disk, a block at least for each file and folder: empty ones fill a disk too. Stops when too many."""
     total = 0
-    for root, _, files in os.walk(folder):
-        for name in files:
+    for root, folders, files in os.walk(folder):
+        for name in folders + files:
             try:
-                total += os.lstat(os.path.join(root, name)).st_blocks * 512  # noqa: PTH118 - hot path
+                total += max(_BLOCK, os.lstat(os.path.join(root, name)).st_blocks * 512)  # noqa: PTH118 - hot path
             except OSError:
                 continue
+        if total > SCRATCH_LIMIT:
+            break
     return total
 
 
@@ -273,8 +329,8 @@ class Zygote:
     def _fork(self, message: dict[str, Any], limits: Limits) -> Session:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            self._ask(message, theirs.fileno())
-        session = Session(ours, limits, self._scratch)
+            pid = self._ask(message, theirs.fileno())["pid"]
+        session = Session(ours, limits, self._scratch, lambda: self._ask({"do": "usage", "pid": pid}))
         self._sessions.append(session)
         return session
 

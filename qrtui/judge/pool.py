@@ -27,6 +27,8 @@ _PATIENCE, _PATIENCE_FOR_TRUTH = 100.0, 300.0
 """Seconds for one request: more than a check may take, and more than the reference and a check may."""
 _CLOSE_SECONDS = 5.0
 _ATTEMPTS = 2
+_CHECKS_A_SERVER = 2000
+"""After so many a server is replaced: nothing that may gather in it, or in its sandbox, gathers for long."""
 
 
 class _ServerDied(Exception):  # noqa: N818 - an event the worker acts on
@@ -142,6 +144,7 @@ class _Worker(threading.Thread):
         self._requests, self._closed, self._allow_unsafe = requests, closed, allow_unsafe
         self._level, self._leads = level, leads
         self._server: _Server | None = None
+        self._checks = 0
 
     def run(self) -> None:
         try:
@@ -182,10 +185,14 @@ class _Worker(threading.Thread):
         started = time.perf_counter()
         for _ in range(_ATTEMPTS):
             try:
+                if self._server is not None and self._checks >= _CHECKS_A_SERVER:
+                    self.stop()
+                    self._server = None
                 if self._server is None:
-                    self._server = _Server(self._level.result())
+                    self._server, self._checks = _Server(self._level.result()), 0
                 if self._closed.is_set():
                     break
+                self._checks += 1
                 request.future.set_result(self._server.judge(request.task, request.solution))
                 return
             except _ServerDied as event:

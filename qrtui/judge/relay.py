@@ -41,7 +41,9 @@ class CheckRelay:
         """Let the task's check judge `solution`, each in its own child."""
         try:
             solving.start(solution_job(solution, self._task.entry_point, digests=False))
-            loaded = solving.answer(STARVATION * LOAD_SECONDS + _GRACE)
+            # Both get ready at the same time; the check's first call waits in its socket.
+            checking.start({"role": "check", "code": self._task.test, "reference": self._task.reference})
+            loaded = solving.answer(STARVATION * LOAD_SECONDS + _GRACE, LOAD_SECONDS)
             if "status" in loaded:
                 return Outcome(status_of(loaded), error=error_of(loaded))
         except SessionEnded as ended:
@@ -53,7 +55,6 @@ class CheckRelay:
             return Outcome(ended.status, 0, self._last, got=self._got, error="the task's check did not end")
 
     def _relay(self, solving: Session, checking: Session) -> Outcome:
-        checking.start({"role": "check", "code": self._task.test, "reference": self._task.reference})
         while True:
             step = checking.answer(CHECK_SECONDS)
             if "call" not in step:
@@ -75,7 +76,7 @@ class CheckRelay:
         self._last, self._got, self._raised = decode(call[0]), NOTHING, None
         try:
             solving.send(json.dumps([*call, self._limit]).encode())
-            answer = solving.answer(STARVATION * self._limit + _GRACE)
+            answer = solving.answer(STARVATION * self._limit + _GRACE, self._limit)
             if "status" in answer and answer["status"] != "failed":
                 return Outcome(status_of(answer), 0, self._last, error=error_of(answer))
             if "status" in answer:

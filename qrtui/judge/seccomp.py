@@ -10,6 +10,7 @@ Standard library only: this module runs inside the sandbox.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import struct
 
@@ -17,11 +18,12 @@ _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _CLONE_THREAD = 0x00010000
-_SOCK_STREAM = 1
+_AF_UNIX, _SOCK_STREAM = 1, 1
 _NEWEST_KNOWN = 450
 
-# Their owner argument makes the kernel send signals to another process.
-_FCNTL_DENIED = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+# Their owner argument makes the kernel send signals to another process; a lease or a watch holds up others' access.
+_FCNTL_DENIED = (8, 10, 15, 1024, 1026)  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
+_PRCTL_DENIED = (1, 4)  # PR_SET_PDEATHSIG, PR_SET_DUMPABLE: a child must die with the judge, its memory stay closed
 _IOCTL_DENIED = (0x8901, 0x8902, 0x5412, 0x541C)  # FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX
 
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
@@ -171,9 +173,12 @@ _CONDITIONAL: dict[str, tuple[int, int]] = {
     "prlimit64": (302, 261),
     "fcntl": (72, 25),
     "ioctl": (16, 29),
+    "prctl": (157, 167),
     "socketpair": (53, 199),
 }
 _CLONE3 = 435
+_ANY_PID = b"\xa5\x5a\x5a\xa5"
+_INSTRUCTION = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -240,7 +245,11 @@ def program(machine: str, pid: int) -> list[bytes]:
         "prlimit64": _allow_only([_argument(0), _equal(0, 1, 0)]),
         "fcntl": _deny_values(1, _FCNTL_DENIED),
         "ioctl": _deny_values(1, _IOCTL_DENIED),
-        "socketpair": _allow_only([_argument(1), _and(0xF), _equal(_SOCK_STREAM, 1, 0)]),
+        "prctl": _deny_values(0, _PRCTL_DENIED),
+        "socketpair": [
+            *[_argument(0), _equal(_AF_UNIX, 1, 0), _return(_ERRNO | _EPERM)],
+            *_allow_only([_argument(1), _and(0xF), _equal(_SOCK_STREAM, 1, 0)]),
+        ],
     }
     lines = [_load(4), _equal(audit, 1, 0), _return(_KILL_PROCESS), _load(0)]
     lines += [_jump(0x25, _NEWEST_KNOWN, 0, 1), _return(_ERRNO | _ENOSYS)]
@@ -254,6 +263,13 @@ def program(machine: str, pid: int) -> list[bytes]:
     return [*lines, _return(_ALLOW)]
 
 
+@functools.cache
+def prepared(machine: str) -> bytes:
+    """The filter with a mark where a process's own id belongs: made once, in the zygote, for all its children."""
+    (mark,) = struct.unpack("I", _ANY_PID)
+    return b"".join(program(machine, mark))
+
+
 def install() -> None:
     """Filter the calling process and its threads to come; it must have set no-new-privileges.
 
@@ -261,8 +277,8 @@ def install() -> None:
     """
     if not supported():
         raise OSError(f"no seccomp table for {os.uname().machine}")
-    lines = program(os.uname().machine, os.getpid())
-    buffer = ctypes.create_string_buffer(b"".join(lines))
-    filter_program = _Program(len(lines), ctypes.addressof(buffer))
+    instructions = prepared(os.uname().machine).replace(_ANY_PID, struct.pack("I", os.getpid()))
+    buffer = ctypes.create_string_buffer(instructions, len(instructions))
+    filter_program = _Program(len(instructions) // _INSTRUCTION, ctypes.addressof(buffer))
     if _libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter_program), 0, 0):
         raise OSError(ctypes.get_errno(), "prctl PR_SET_SECCOMP")

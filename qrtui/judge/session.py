@@ -16,6 +16,7 @@ import io
 import json
 import marshal
 import os
+import random
 import resource
 import signal
 import struct
@@ -39,6 +40,11 @@ _MARSHAL_WITHOUT_REFERENCES = 2
 _ERROR_CHARACTERS = 400
 
 
+# A solution may replace what the modules hold.
+_perf_counter, _process_time, _getrusage = time.perf_counter, time.process_time, resource.getrusage
+_signal, _setitimer = signal.signal, signal.setitimer
+
+
 class TimeLimit(BaseException):
     """Raised in the midst of a call that has used up its time; no `except Exception` catches it."""
 
@@ -50,22 +56,22 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self._clock, self._cpu, self._waits = time.perf_counter(), time.process_time(), _waits()
+        self._clock, self._cpu, self._waits = _perf_counter(), _process_time(), _waits()
 
     def clock(self) -> float:
         """Seconds by the clock."""
-        return time.perf_counter() - self._clock
+        return _perf_counter() - self._clock
 
     def used(self) -> float:
         """Seconds used, in the sense of the class."""
         clock = self.clock()
         if clock < _NOT_WORTH_ASKING or _waits() > self._waits:
             return clock
-        return min(clock, time.process_time() - self._cpu)
+        return min(clock, _process_time() - self._cpu)
 
 
 def _waits() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    return _getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
 
 class Alarm:
@@ -76,16 +82,16 @@ class Alarm:
 
     def set(self) -> None:
         """Have the signal. A solution may take it away again: the trusted side then ends its child, later."""
-        signal.signal(signal.SIGALRM, self._ring)
+        _signal(signal.SIGALRM, self._ring)
 
     def start(self, limit: float) -> None:
         """Begin to count."""
         self._watch, self._limit = Stopwatch(), limit
-        signal.setitimer(signal.ITIMER_REAL, limit, _REPEAT_ALARM)
+        _setitimer(signal.ITIMER_REAL, limit, _REPEAT_ALARM)
 
     def stop(self) -> float:
         """Stop counting; return the seconds used. Raises TimeLimit if they are more than the limit."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _setitimer(signal.ITIMER_REAL, 0)
         used = self._watch.used()
         if used > self._limit:
             raise TimeLimit
@@ -94,7 +100,7 @@ class Alarm:
     def _ring(self, _number: int, _frame: types.FrameType | None) -> None:
         if self._watch.used() >= self._limit or self._watch.clock() >= STARVATION * self._limit:
             raise TimeLimit
-        signal.setitimer(signal.ITIMER_REAL, max(0.01, self._limit - self._watch.used()), _REPEAT_ALARM)
+        _setitimer(signal.ITIMER_REAL, max(0.01, self._limit - self._watch.used()), _REPEAT_ALARM)
 
 
 class Channel:
@@ -143,6 +149,7 @@ def serve(fd: int) -> None:
     job = channel.read()
     channel.agree(job["token"], job["answer_limit"])
     _silence()
+    random.seed(0)  # forking has seeded it anew, and a verdict must not depend on chance
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000))
     if job["role"] == "check":
         from qrtui.judge.check_candidate import run_check

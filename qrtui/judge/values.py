@@ -9,6 +9,7 @@ Standard library only: this module runs inside the sandbox.
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +18,8 @@ MAX_DEPTH = 200
 MAX_NODES = 2_000_000
 _JSON_INT_BITS = 63
 _SCALAR_KINDS = "biufc"
+_PLAIN_DTYPE = re.compile(r"[<>|=]?([biufc]\d{1,2}|U\d*)")
+_MANY, _LONGEST_CHAIN = 2000, 500
 
 _CONTAINERS: tuple[tuple[str, type], ...] = (
     ("tuple", tuple),
@@ -25,6 +28,7 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     ("deque", deque),
 )
 _BUILDERS: dict[str, Callable[[Iterable[Any]], Any]] = dict(_CONTAINERS)
+_HASHED = ("set", "frozenset")
 
 
 class TooLargeError(Exception):
@@ -38,7 +42,14 @@ class Opaque:
         self.type_name = type_name
 
     def __repr__(self) -> str:
-        return f"<{self.type_name} object>"
+        return f"<{printable(self.type_name)} object>"
+
+
+def printable(text: str) -> str:
+    """The text with what could steer a terminal, or cannot be written at all, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def encode(value: Any) -> Any:
@@ -54,19 +65,46 @@ _CARRIED = frozenset({str, float, bool, int, type(None)})
 
 def decode(data: Any) -> Any:
     """The value `encode` wrote. Raises ValueError or TypeError for anything it cannot have written."""
+    return _decode(data, 0)
+
+
+def _decode(data: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH + 1:
+        raise ValueError("nested too deeply")
     if isinstance(data, list):
-        return list(data) if set(map(type, data)) <= _CARRIED else [decode(item) for item in data]
+        return list(data) if set(map(type, data)) <= _CARRIED else [_decode(item, depth + 1) for item in data]
     if not isinstance(data, dict):
         return data
     if len(data) != 1:
         raise ValueError("a tagged value has one key")
     ((tag, content),) = data.items()
     if tag in _BUILDERS:
-        return _BUILDERS[tag]([decode(item) for item in content])
+        items = [_decode(item, depth + 1) for item in content]
+        if tag in _HASHED:
+            check_spread(items)
+        return _BUILDERS[tag](items)
+    if tag == "dict":
+        pairs = [(_decode(key, depth + 1), _decode(item, depth + 1)) for key, item in content]
+        check_spread([key for key, _ in pairs])
+        return dict(pairs)
     reader = _READERS.get(tag)
     if reader is None:
         raise ValueError(f"unknown tag {tag!r}")
     return reader(content)
+
+
+def check_spread(items: Iterable[Any]) -> None:
+    """Raise ValueError where `items` were chosen to have the same hash: to look them up would take forever."""
+    items = list(items)
+    if len(items) <= _MANY:
+        return
+    chains: dict[int, list[Any]] = {}
+    for item in items:
+        chain = chains.setdefault(hash(item), [])
+        if item not in chain:
+            chain.append(item)
+            if len(chain) > _LONGEST_CHAIN:
+                raise ValueError("too many values with the same hash")
 
 
 class _Encoder:
@@ -133,7 +171,7 @@ def _is_flat(items: list[Any]) -> bool:
 
 def _decode_numpy(content: Any) -> Any:
     dtype, shape, items = content
-    if not isinstance(dtype, str) or dtype.lstrip("<>|=")[:1] not in _SCALAR_KINDS + "U":
+    if not isinstance(dtype, str) or not _PLAIN_DTYPE.fullmatch(dtype):
         raise ValueError("not a plain array")
     if not all(type(size) is int and size >= 0 for size in shape) or math.prod(shape) != len(items):
         raise ValueError("an array of another shape")
@@ -145,10 +183,6 @@ def _decode_numpy(content: Any) -> Any:
     return array if shape else array[()]
 
 
-def _decode_dict(content: Any) -> dict[Any, Any]:
-    return {decode(key): decode(value) for key, value in content}
-
-
 def _decode_complex(content: Any) -> complex:
     real, imaginary = content
     return complex(float(real), float(imaginary))
@@ -156,7 +190,6 @@ def _decode_complex(content: Any) -> complex:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "int": lambda content: int(content, 16),
-    "dict": _decode_dict,
     "complex": _decode_complex,
     "bytes": bytes.fromhex,
     "bytearray": bytearray.fromhex,

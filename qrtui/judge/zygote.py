@@ -1,8 +1,8 @@
 """The process that forks a sandboxed child per check. It has seen no solution, no input and no answer.
 
 Started by `qrtui.judge.launch` without third-party packages on its path, save numpy. Its standard input is a
-socket: `fork` comes with the socket a child shall talk over, `end` asks to kill and bury the children of this
-check. End of file ends it: its children are killed and its scratch folder is removed.
+socket: `fork` comes with the socket a child shall talk over, `usage` asks what a child has used, `end` asks to kill
+and bury the children of this check. End of file ends it: its children are killed and its scratch folder is removed.
 
 Standard library only: this module runs inside the sandbox.
 """
@@ -14,7 +14,6 @@ import gc
 import importlib
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -23,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qrtui.judge import check_candidate, confine, landlock, session, values
+from qrtui.judge import check_candidate, confine, landlock, seccomp, session, values
 
 _USUAL_IMPORTS = """
     abc array ast binascii bisect calendar cmath collections.abc contextlib copy csv dataclasses datetime
@@ -53,9 +52,12 @@ def main(settings: dict[str, Any]) -> None:
         control.send(json.dumps({"ready": False, "why": str(error)}).encode())
         return
     confine.hide_memory()
+    if rules is not None and seccomp.supported():
+        seccomp.prepared(os.uname().machine)
+    processes = confine.processes_allowed(filtered=rules is not None)
     gc.freeze()
     try:
-        _serve(control, rules, scratch)
+        _serve(control, rules, scratch, processes)
     finally:
         _bury({})
         shutil.rmtree(scratch, ignore_errors=True)
@@ -69,12 +71,11 @@ def _import_the_usual(packages: list[str]) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     sys.path[:] = [entry for entry in sys.path if entry not in folders]
-    random.seed(0)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)
 
 
-def _serve(control: socket.socket, rules: landlock.Ruleset | None, scratch: str) -> None:
+def _serve(control: socket.socket, rules: landlock.Ruleset | None, scratch: str, processes: int) -> None:
     children: dict[int, int | None] = {}
     while True:
         data, fds, _, _ = socket.recv_fds(control, MESSAGE_LIMIT, 1)
@@ -87,9 +88,12 @@ def _serve(control: socket.socket, rules: landlock.Ruleset | None, scratch: str)
             control.send(json.dumps(statuses).encode())
             children.clear()
             continue
+        if message["do"] == "usage":
+            control.send(json.dumps(_usage(message["pid"])).encode())
+            continue
         pid = os.fork()
         if pid == 0:
-            _child(fds[0], rules, scratch, message)
+            _child(fds[0], rules, scratch, {**message, "processes": processes})
         os.close(fds[0])
         children[pid] = None
         control.send(json.dumps({"pid": pid}).encode())
@@ -99,7 +103,7 @@ def _child(fd: int, rules: landlock.Ruleset | None, scratch: str, message: dict[
     try:
         channel = confine.detach(fd)
         confine.die_with_parent()
-        confine.lock(rules, scratch, message["memory"], message["cpu"])
+        confine.lock(rules, scratch, message["memory"], message["cpu"], message["processes"])
         if message["do"] == "probe":
             os.write(channel, json.dumps(confine.breaches(message["forbidden"])).encode())
         else:
@@ -107,6 +111,26 @@ def _child(fd: int, rules: landlock.Ruleset | None, scratch: str, message: dict[
     except BaseException:  # noqa: BLE001 - nothing of a child may go on in the zygote's code
         os._exit(70)
     os._exit(0)
+
+
+def _usage(pid: int) -> dict[str, Any] | None:
+    """What the kernel's books say of a child, which no solution can alter; None for one that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        return {
+            "cpu": time.clock_gettime(_cpu_clock(pid)),
+            "waits": int(fields["voluntary_ctxt_switches"]),
+            "asleep": fields["State"][0] != "R",
+            "threads": int(fields["Threads"]),
+        }
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _cpu_clock(pid: int) -> int:
+    """The number of the clock that counts a process's processor time (clock_getcpuclockid(3))."""
+    return (~pid << 3) | 2
 
 
 def _bury(children: dict[int, int | None]) -> list[int | None]:

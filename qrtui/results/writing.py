@@ -136,8 +136,8 @@ def _noise(report: Report) -> _Table:
 
 _ATTACKS_NOTE = (
     "changed: tasks whose prompt the attack changed; characters, words: how many it changed in a prompt, and which"
-    " share of the prompt's prose words; similarity: 1 is the same text. Means over all tasks. Attacks of unequal strength do"
-    " not compare."
+    " share of the prompt's prose words; similarity: 1 is the same text. Means over all tasks. Attacks of unequal"
+    " strength do not compare."
 )
 
 

@@ -37,6 +37,12 @@ def test_no_value_can_break_the_comparison() -> None:
         assert not matches("HumanEval/32", "find_zero", 1e-4, [[1, 2]], -0.5, got)
 
 
+def test_vast_or_chosen_values_cost_no_time() -> None:
+    assert not matches("HumanEval/32", "find_zero", 1e-4, [[1, 2, 3, 4]], -0.5, 2**40_000_000)
+    alike = [n * (2**61 - 1) for n in range(100_000)]
+    assert not matches("Mbpp/2", "similar_elements", 0, [], (4, 5), alike)
+
+
 def test_a_root_is_right_wherever_it_lies() -> None:
     assert matches("HumanEval/32", "find_zero", 1e-4, [[-6, 11, -6, 1]], 1.0, 3.0)
     assert not matches("HumanEval/32", "find_zero", 1e-4, [[-6, 11, -6, 1]], 1.0, 2.5)

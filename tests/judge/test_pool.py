@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from qrtui.errors import JudgeError
 from qrtui.judge.pool import JudgePool, _Server, probe_level
-from qrtui.judge.verdict import Level
+from qrtui.judge.verdict import JUDGE_VERSION, Level
 from qrtui.tasks.task import Task
 
 RIGHT = "def add(a, b):\n    return a + b\n"
@@ -91,7 +92,7 @@ def test_truth_is_kept_for_the_user_alone_and_checked_when_read(add: Task, tmp_p
     (kept,) = (tmp_path / "cache" / "ground-truth").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
-    kept.write_text('{"judge": "1", "values": [1], "seconds": [0]}')
+    kept.write_text(json.dumps({"judge": JUDGE_VERSION, "values": [1], "seconds": [0]}))
     with JudgePool(1) as pool:
         assert pool.submit(add, RIGHT).result().plus == "passed"
 

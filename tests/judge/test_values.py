@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrtui.judge.source import source
-from qrtui.judge.values import Opaque, TooLargeError, decode, encode
+from qrtui.judge.values import Opaque, TooLargeError, check_spread, decode, encode, printable
 
 scalars = (
     st.none()
@@ -71,9 +71,29 @@ def test_what_cannot_be_carried_is_refused() -> None:
     endless += [endless, endless]
     with pytest.raises(TooLargeError):
         encode(endless)
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    alike = [{"int": hex(n * (2**61 - 1))} for n in range(5000)]
+    for forged in (deep, {"set": alike}, {"dict": [[one, 1] for one in alike]}, {"numpy": ["f8,f8", [1], [1]]}):
+        with pytest.raises(ValueError, match=r"too deep|same hash|plain array"):
+            decode(forged)
     for forged in ({"set": [[1]]}, {"opaque": 1, "x": 2}, {"pickle": "x"}, {"numpy": ["O8", [1], [1]]}, {"int": "z"}):
         with pytest.raises((ValueError, TypeError)):
             decode(forged)
+
+
+def test_many_values_with_few_hashes_are_no_attack() -> None:
+    pairs = {(a, b) for a in range(-60, 60) for b in range(-60, 60)}
+    assert there_and_back(pairs) == pairs
+    check_spread([-1, -2] * 10_000)
+
+
+def test_names_cannot_steer_a_terminal() -> None:
+    class_name = "A\x1b[2J\u202e\ud800"
+    assert repr(there_and_back(type("A", (), {})())) == "<A object>"
+    assert repr(Opaque(class_name)) == r"<A\x1b[2J\u202e\ud800 object>"
+    assert printable("naïve → ok") == "naïve → ok"
 
 
 def test_source_is_bounded_whatever_the_value() -> None:

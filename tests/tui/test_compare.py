@@ -61,7 +61,8 @@ async def test_divergences_perturbations_and_precisions_have_keys(opened, databa
         assert chosen(app) == "Demo/16"
         await pilot.press("a")
         await until(pilot, lambda: "gaussian" in app.screen.query_one("#pair").border_title)
-        await until(pilot, lambda: "unchanged; noise reaches 100%" in app.screen.query_one("#prompt-panel").border_title)
+        prompt = app.screen.query_one("#prompt-panel")
+        await until(pilot, lambda: "unchanged; noise reaches 100%" in prompt.border_title)
         await pilot.press("A", "A")
         await until(pilot, lambda: "clean" in app.screen.query_one("#pair").border_title)
 
