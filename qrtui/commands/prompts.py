@@ -254,7 +254,7 @@ def _strength_lines(
     body = [
         (
             chosen.label,
-            "yes" if chosen.published() else "no",
+            _in_paper(chosen),
             f"{strength.changed} ({strength.share_changed:.0%})",
             _two(strength.characters, ".1f"),
             _two(strength.words, ".1f"),
@@ -271,6 +271,13 @@ def _strength_lines(
     for chosen, _, in_code in rows:
         if in_code:
             yield f"{chosen.label} differs in code too in {in_code} of {prompts} prompts"
+
+
+def _in_paper(chosen: Attack) -> str:
+    """Whether the paper's attack is this very one, or one of its kind with other parameters."""
+    if not chosen.published():
+        return "no"
+    return "yes" if chosen.label == chosen.kind() else "altered"
 
 
 def _two(summary: Summary, form: str) -> str:
