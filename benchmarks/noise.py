@@ -74,6 +74,7 @@ def measure_all(model: str, given: Any) -> None:
         carrier = NoiseCarrier(loaded.model, loaded.original)
         for protocol in protocols if loaded.precision.quantized else protocols[:1]:
             measure(loaded, carrier, protocol, given.doses)
+        carrier.release()
         unload(loaded)
 
 

@@ -54,6 +54,7 @@ def main() -> None:
             print(f"{name:6}{protocol:11}" + "".join(f"{kl:10.4f} {share:5.1%}" for kl, share in cells), flush=True)
         kl, share = distance(original, clean)
         print(f"{name:6}{'no noise':11}{kl:10.4f} {share:5.1%} from {given.precisions[0]}", flush=True)
+        carrier.release()
         unload(loaded)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from types import MappingProxyType
 
 from qrtui.perturb.assets import asset_path
 from qrtui.perturb.attack import Attack, AttackedPrompt, attack_prompt
 from qrtui.perturb.attacks.sentence import SentenceAttack
 from qrtui.perturb.spans import natural_language_spans
-from qrtui.perturb.translation.shipped import shipped_translations
+from qrtui.perturb.translation.shipped import shipped_files, shipped_translations
 from qrtui.results.store import Store
 from qrtui.tasks.task import Task
 
@@ -40,6 +41,7 @@ class Attacker:
             lacking = [source for source in sources if source not in known]
             if lacking:
                 self._note(self.lacking_sentences.setdefault(attack.engine, []), lacking)
+                self._note(self.lacking_assets, [name for name in attack.assets if not self._is_here(name)])
                 return None
         elif absent := [name for name in attack.assets if not self._is_here(name)]:
             self._note(self.lacking_assets, absent)
@@ -61,3 +63,16 @@ class Attacker:
     @staticmethod
     def _note(noted: list[str], names: Iterable[str]) -> None:
         noted.extend(name for name in names if name not in noted)
+
+
+def made_with(attacks: Sequence[Attack], store: Store) -> dict[str, str]:
+    """What decides attacked prompts beside preset and seed: the versions of tagger and dictionary, of translators."""
+    versions: dict[str, str] = {}
+    if any("wordnet" in attack.assets for attack in attacks):
+        versions |= {name: version(name) for name in ("HanTa", "lemminflect", "nltk")} | {"WordNet": "3.0"}
+    for attack in attacks:
+        if isinstance(attack, SentenceAttack):
+            shipped = [file.provenance.revision for file in shipped_files() if file.provenance.engine == attack.engine]
+            revisions = dict.fromkeys([*shipped, *store.translation_revisions(attack.engine)])
+            versions[attack.engine] = ", ".join(revisions)
+    return versions

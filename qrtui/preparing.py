@@ -40,7 +40,8 @@ def prepare_attacks(
         for task in tasks:
             attacker.attack(attack, task)
     for name in attacker.lacking_assets:
-        _fetch(name, emit, stop)
+        if not any(name in assets for assets in ASSETS.values()):
+            _fetch(name, emit, stop)
     for engine, sentences in attacker.lacking_sentences.items():
         translate(engine, sentences, store, emit, stop, device)
 

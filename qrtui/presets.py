@@ -123,6 +123,10 @@ def _anchor_paths(table: dict[str, Any], folder: Path) -> None:
     tasks = table.get("tasks")
     if isinstance(tasks, dict) and isinstance(tasks.get("datasets"), list):
         tasks["datasets"] = [anchored(name) for name in tasks["datasets"]]
+    attacks = table.get("attacks")
+    for attack in attacks if isinstance(attacks, list) else []:
+        if isinstance(attack, dict) and "path" in attack:
+            attack["path"] = anchored(attack["path"])
     models = table.get("models")
     for model in models if isinstance(models, list) else []:
         if isinstance(model, dict):
@@ -133,5 +137,8 @@ def attack_of(kind: str, parameters: tuple[str, ...] = ()) -> Attack:
     """An attack by its kind and `name=value` parameters, as a command line gives them. Raises PresetError."""
     entry: dict[str, Any] = {"kind": kind}
     for parameter in parameters:
-        _override(entry, parameter)
+        name, is_given, value = parameter.partition("=")
+        if not is_given or name.strip() == "kind":
+            raise PresetError(f"--set {parameter} names no parameter of the attack", "write NAME=VALUE")
+        entry[name.strip()] = _value(value)
     return read_attack(entry, "attack", "--kind" if not parameters else "--set")

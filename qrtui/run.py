@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qrtui import __version__
+from qrtui.attacking import made_with
 from qrtui.control import Control
 from qrtui.errors import AttackError, ModelError, QrtuiError
 from qrtui.events import (
@@ -156,6 +157,8 @@ class _Runner:
             for group in self._plan.groups:
                 if group.jobs:
                     if current != (group.model, group.precision):
+                        # Nothing may hold on to the last model while the next one is loaded.
+                        model = None
                         loaded.close()
                         model = loaded.enter_context(self._model(group))
                         current = (group.model, group.precision)
@@ -175,6 +178,7 @@ class _Runner:
             "device": plan.device,
             "judge_level": self._pool.level,
             "versions": library_versions(quantized=True),
+            "attacks": made_with(plan.experiment.attacks, self._store),
         }
         resumed = self._store.unfinished_run(plan.conditions) is not None
         self.id = self._store.begin_run(plan.experiment.name, to_table(plan.experiment), plan.conditions, environment)
@@ -310,7 +314,7 @@ class _Runner:
         from qrtui.perturb.weights import NoiseCarrier
 
         device = self._plan.experiment.device
-        choice = group.choice
+        choice, carrier = group.choice, None
         loaded = load(group.model, PRECISIONS[group.precision], device, trust_remote_code=choice.trust_remote_code)
         try:
             if device_type(loaded.device) != device_type(self._plan.device):
@@ -321,6 +325,9 @@ class _Runner:
             self._emit(
                 ModelLoaded(group.model.name, group.precision, loaded.device, loaded.footprint, loaded.load_seconds)
             )
-            yield loaded, NoiseCarrier(loaded.model, loaded.original) if self._has_noise else None
+            carrier = NoiseCarrier(loaded.model, loaded.original) if self._has_noise else None
+            yield loaded, carrier
         finally:
+            if carrier is not None:
+                carrier.release()
             unload(loaded)

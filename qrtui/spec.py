@@ -18,6 +18,7 @@ from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
 from qrtui.perturb.noise import Noise, NoiseKind, Protocol
+from qrtui.perturb.translation.engine import EngineName
 from qrtui.tasks.datasets import DATASETS, unknown_dataset
 
 
@@ -205,12 +206,19 @@ def _plain(message: str, where: str = "") -> str:
     return f"{key}: {what[:1].lower()}{what[1:]}" if key else what[:1].lower() + what[1:]
 
 
-_WORDS: dict[str, Any] = {"kinds": NoiseKind, "protocols": Protocol, "prompt": PromptStyle}
+_WORDS: dict[str, Any] = {
+    "kinds": NoiseKind,
+    "protocols": Protocol,
+    "prompt": PromptStyle,
+    "engine": EngineName,
+}
 
 
 def _remedy(message: str) -> str:
     """The allowed words and the nearest, where a key takes one of a few; else just what to do."""
-    given = re.search(r"Invalid enum value '(.*?)' - at `\$\.\w+\.(\w+)", message)
+    if absent := re.search(r"missing required field `(\w+)`", message):
+        return f"give {absent.group(1)}"
+    given = re.search(r"Invalid enum value '(.*?)' - at `\$\.(?:\w+\.)?(\w+)", message)
     if given is None or given.group(2) not in _WORDS:
         return "mend that key"
     return _choices(given.group(1), dict.fromkeys(get_args(_WORDS[given.group(2)])))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 CONTRACT = {"task", "kind", "seed", "before", "after", "changed"}
-MORE = {"label", "level", "published", "parameters", "edits", "touches_code", "strength"}
+MORE = {"label", "level", "paper", "parameters", "edits", "touches_code", "strength"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_json_keeps_its_contract(attack):
     assert shown["before"].lower() == shown["after"].lower()
     assert set(shown["edits"][0]) == {"start", "end", "replacement"}
     assert shown["strength"]["characters"] == len(shown["edits"])
-    assert shown["published"] is True
+    assert shown["paper"] == "yes"
 
 
 def test_a_pipe_shows_both_prompts_and_marks_what_changed(attack):

@@ -8,7 +8,7 @@ import pytest
 
 from qrtui.control import Control
 from qrtui.errors import QrtuiError
-from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted
+from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.generate.settings import Generation
 from qrtui.plan import make_plan
 from qrtui.results.store import Store
@@ -223,3 +223,67 @@ def test_a_model_that_noise_makes_overflow_is_a_result_without_output(experiment
         case = store.cases(ended.run, "Own/0")[1]
     assert (case.condition.perturbation, case.finish, case.text) == ("gaussian 3e+38 published", "nan", "")
     assert [(row.n, row.passed) for row in rows if not row.is_clean] == [(4, 0), (4, 0)]
+
+
+def test_the_last_model_is_gone_before_the_next_is_loaded(experiment, tmp_path, monkeypatch):
+    import gc
+    import weakref
+
+    from qrtui.models import load as loading
+
+    load, former, alive = loading.load, [], []
+
+    def watched(*arguments, **options):
+        gc.collect()
+        alive.append([reference() is not None for reference in former])
+        loaded = load(*arguments, **options)
+        former.append(weakref.ref(next(loaded.model.parameters())))
+        return loaded
+
+    monkeypatch.setattr(loading, "load", watched)
+    ended, _ = execute(experiment, tmp_path / "a.db")
+    assert ended.status == "finished"
+    assert alive == [[], [False]]
+
+
+def test_sentences_are_translated_once_before_the_model_is_loaded(experiment, tmp_path, monkeypatch):
+    from qrtui import preparing
+    from qrtui.perturb.attacks.sentence import SentenceAttack
+
+    asked, closed = [], []
+
+    class Shouting:
+        name, revision = "mbart-50", "test"
+
+        def translate(self, sentences, progress):
+            asked.extend(sentences)
+            return [sentence.replace("Return", "Give back") for sentence in sentences]
+
+        def close(self):
+            closed.append(True)
+
+    monkeypatch.setattr(preparing, "is_available", lambda name: True)
+    monkeypatch.setattr(preparing, "open_engine", lambda name, device: Shouting())
+    translated = msgspec.structs.replace(
+        experiment, attacks=(SentenceAttack(),), noise=NoiseGrid(), tasks=experiment.tasks
+    )
+    with Store(tmp_path / "a.db") as store:
+        plan = make_plan(translated, store)
+        assert plan.to_translate["mbart-50"] > 0
+        assert "fetch mbart-50" in plan.first
+    ended, watched = execute(translated, tmp_path / "a.db")
+    assert ended.status == "finished"
+    assert len(asked) == len(set(asked)) == plan.to_translate["mbart-50"]
+    assert closed == [True]
+    with Store(tmp_path / "a.db") as store:
+        prompts = store.prompts(ended.run)
+        assert make_plan(translated, store).first == []
+        assert store.run().environment["attacks"] == {"mbart-50": "test"}
+    assert "Give back" in prompts[2]["Own/0"]
+    asked.clear()
+    again, _ = execute(translated, tmp_path / "a.db")
+    assert again.status == "finished"
+    assert not asked
+    stages = [event.text for event in watched.of(Stage)]
+    translating = next(at for at, text in enumerate(stages) if text.startswith("translating"))
+    assert translating < next(at for at, text in enumerate(stages) if text.endswith("in fp32"))

@@ -68,13 +68,18 @@ def pull(name: str) -> None:
 
 def _what(name: str) -> tuple[str, Path | None, Callable[[ProgressListener, threading.Event], Path]]:
     """What a name to pull means: what it is called, where it is if it is here, and how to fetch it."""
+    from qrtui.errors import ModelError, nearest
     from qrtui.models.catalog import local_path, resolve
     from qrtui.models.fetch import fetch
-    from qrtui.perturb.assets import asset_path, fetch_asset, find_asset
+    from qrtui.perturb.assets import asset_path, assets, fetch_asset, find_asset
 
     if asset := find_asset(name):
         return asset.name, asset_path(asset.name), lambda tell, stop: fetch_asset(asset.name, tell, stop)
-    info = resolve(name)
+    try:
+        info = resolve(name)
+    except ModelError as error:
+        close = nearest(name, [asset.name for asset in assets()])
+        raise ModelError(error.problem, close or error.way_out) from None
     return info.name, local_path(info), lambda tell, stop: fetch(info, tell, stop)
 
 

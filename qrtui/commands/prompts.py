@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qrtui import paths
 from qrtui.commands import options
 
 if TYPE_CHECKING:
+    from qrtui.attacking import Attacker
     from qrtui.perturb.attack import Attack, AttackedPrompt
+    from qrtui.perturb.attacks.sentence import SentenceAttack
     from qrtui.perturb.strength import SetStrength, Strength, Summary
     from qrtui.tasks.task import Task
 
@@ -74,24 +75,30 @@ def _translations(attack: Attack, prompts: Sequence[str]) -> Mapping[str, str]:
     """What the sentence attack is given for these prompts: what is known, and what a translator at hand adds."""
     from qrtui.attacking import Attacker
     from qrtui.perturb.attacks.sentence import SentenceAttack
-    from qrtui.perturb.translation.engine import is_available, open_engine
+    from qrtui.perturb.translation.engine import is_available
+    from qrtui.plain import stopping_on_signals
+    from qrtui.preparing import translate
 
     if not isinstance(attack, SentenceAttack):
         return {}
     with contextlib.ExitStack() as opened:
-        store = opened.enter_context(options.open_store(None)) if paths.database().exists() else None
+        attacker = Attacker(None, seed=0)
+        if not _lacking(attacker, attack, prompts):
+            return attacker.translations(attack.engine)
+        store = opened.enter_context(options.open_store(click.get_current_context().obj))
         attacker = Attacker(store, seed=0)
-        for prompt in prompts:
-            attacker.attack_text(attack, prompt)
-        known = dict(attacker.translations(attack.engine))
-        lacking = attacker.lacking_sentences.get(attack.engine, [])
+        lacking = _lacking(attacker, attack, prompts)
         if lacking and is_available(attack.engine):
-            engine = opened.enter_context(contextlib.closing(open_engine(attack.engine)))
-            made = dict(zip(lacking, engine.translate(lacking, lambda done, total: None), strict=True))
-            if store:
-                store.add_translations(attack.engine, engine.revision, made)
-            known |= made
-    return known
+            stop = opened.enter_context(stopping_on_signals())
+            translate(attack.engine, lacking, store, lambda event: None, stop.stop_event)
+        return Attacker(store, seed=0).translations(attack.engine)
+
+
+def _lacking(attacker: Attacker, attack: SentenceAttack, prompts: Sequence[str]) -> list[str]:
+    """The sentences of the prompts whose translations are not known."""
+    for prompt in prompts:
+        attacker.attack_text(attack, prompt)
+    return attacker.lacking_sentences.get(attack.engine, [])
 
 
 def _show_prompt(task_id: str | None, text: str, chosen: Attack, seed: int, as_json: bool) -> None:
@@ -129,7 +136,7 @@ def _prompt_json(
         "changed": attacked.changed,
         "label": chosen.label,
         "level": chosen.level,
-        "published": chosen.published(),
+        "paper": _in_paper(chosen),
         "parameters": chosen.parameters(),
         "edits": [edit._asdict() for edit in attacked.edits],
         "touches_code": attacked.touches_code,
@@ -238,7 +245,7 @@ def _strength_json(chosen: Attack, strength: SetStrength, in_code: int) -> dict[
         "kind": chosen.kind(),
         "label": chosen.label,
         "level": chosen.level,
-        "published": chosen.published(),
+        "paper": _in_paper(chosen),
         "prompts": strength.prompts,
         "changed": strength.changed,
         "share_changed": strength.share_changed,

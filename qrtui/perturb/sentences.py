@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
@@ -250,13 +250,18 @@ def _edits_of(text: str, sentence: Sentence, translations: Mapping[str, str]) ->
     if whole is not None:
         return whole
     return [
-        edit for run in sentence.fallbacks for edit in _replaced(text, [run], [translations[run.source].split()]) or []
+        edit
+        for run in sentence.fallbacks
+        if not _code_in(translations[run.source].split()) - _code_in(run.source.split())
+        for edit in _replaced(text, [run], [translations[run.source].split()]) or []
     ]
 
 
 def _between_pieces(sentence: Sentence, words: list[str]) -> list[list[str]] | None:
     """The translated words before, between and after the pieces; None unless the pieces are there as they were."""
     original = sentence.source.split()
+    if _code_in(words) - _code_in(original):
+        return None
     if any(_count(words, piece) != _count(original, piece) for piece in sentence.pieces):
         return None
     between: list[list[str]] = [[]]
@@ -271,6 +276,14 @@ def _between_pieces(sentence: Sentence, words: list[str]) -> list[list[str]] | N
         between.append([])
     between[-1] += words[at:]
     return between
+
+
+def _code_in(words: Iterable[str]) -> set[str]:
+    """What looks like code or numbers in the words: a translator may not bring any of its own."""
+    return {mark for word in words for mark in _CODE_LIKE.findall(word)}
+
+
+_CODE_LIKE = re.compile(r"\d+|[\[\]{}()=<>_#|]|->|\w\.\w")
 
 
 def _count(words: list[str], piece: tuple[str, ...]) -> int:

@@ -52,6 +52,7 @@ _CALLED = re.compile(r"\b[^\W\d]\w*(?=\()|\b[^\W\d_]*_\w*")
 _NAMES_IN_PROSE = (re.compile(r"\b[^\W\d]\w*(?=\[)"), re.compile(r"\b([^\W\d]\w*)\s*=(?![=>])"))
 _NO_NAMES = re.compile(r"(\"\"\"|''').*?(?:\1|\Z)|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*", re.DOTALL)
 _TRIPLE_QUOTED = re.compile(r'("""|\'\'\')(.*?)(\1|\Z)', re.DOTALL)
+_HEAD = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+\w", re.MULTILINE)
 _CODE = re.compile(
     r"^\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[:(]|from\s+[\w.]+\s+import\b|import\s+[\w.]+\s*(?:,|as\b|$))",
     re.MULTILINE,
@@ -72,12 +73,23 @@ def _docstring(prompt: str, module: ast.Module | None) -> Span:
     if module is None:
         return _last_quoted(prompt)
     functions = [node for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    # Helpers come first, the function to write last.
-    for owner in [*functions[-1:], module]:
-        first = owner.body[0] if owner.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            return _inside_quotes(prompt, first.value)
-    return _last_quoted(prompt)
+    # Helpers come first, the function to write last. One of HumanEval's imports something before its docstring.
+    for statements in [*(function.body for function in functions[-1:]), module.body[:1]]:
+        for statement in statements:
+            literal = statement.value if isinstance(statement, ast.Expr) else None
+            if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
+                return _inside_quotes(prompt, literal)
+    # Any other quoted string of a program is a value, or the docstring of a helper.
+    return Span(len(prompt), len(prompt)) if module.body and not _is_plain_text(module) else _last_quoted(prompt)
+
+
+def _is_plain_text(module: ast.Module) -> bool:
+    """Whether what Python can read is no program all the same: a word or two, a number, a sentence in quotes."""
+    return all(
+        (isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.JoinedStr))
+        or (isinstance(node, ast.AnnAssign) and node.value is None)
+        for node in module.body
+    )
 
 
 def _inside_quotes(prompt: str, literal: ast.Constant) -> Span:
@@ -101,7 +113,11 @@ def _physical_lines(text: str) -> list[str]:
 
 
 def _last_quoted(prompt: str) -> Span:
-    quoted = [match.span(2) for match in _TRIPLE_QUOTED.finditer(prompt)]
+    """The last quoted part of what Python cannot read; after a function's head only the one it begins with."""
+    heads = [match.start() for match in _HEAD.finditer(prompt)]
+    quoted = [match.span(2) for match in _TRIPLE_QUOTED.finditer(prompt, heads[-1] if heads else 0)]
+    if heads:
+        quoted = [span for span in quoted[:1] if prompt[heads[-1] : span[0] - 3].rstrip("rRuU \t\r\n").endswith(":")]
     if quoted:
         return Span(*quoted[-1])
     # Code without any docstring has no prose; text without code is all prose.

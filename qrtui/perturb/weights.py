@@ -48,12 +48,19 @@ class NoiseCarrier:
             with torch.no_grad():
                 if noise.protocol == "before":
                     self._check_original()
-                dose = dose_of([self._apply(parameter, noise) for parameter in self._parameters])
-            yield dose
+                measured = [self._apply(parameter, noise) for parameter in self._parameters]
+            # On a GPU generating needs that room; in main memory it is kept for the next dose.
+            self._scratch = {device: kept for device, kept in self._scratch.items() if device.type == "cpu"}
+            yield dose_of(measured)
         finally:
             with torch.no_grad():
                 for parameter in reached:
                     parameter.put_back()
+
+    def release(self) -> None:
+        """Let go of the model and of all copies; the carrier is of no use afterwards."""
+        self._parameters, self._original = [], None
+        self._scratch.clear()
 
     def _check_original(self) -> None:
         """Quantizing the first original weight must give what is loaded; else the two are not of the same model."""

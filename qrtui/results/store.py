@@ -147,6 +147,11 @@ class Store:
         """Every sentence that a translation engine has translated there and back, with the result."""
         return dict(self._execute("SELECT source, result FROM translations WHERE engine = ?", [engine]).fetchall())
 
+    def translation_revisions(self, engine: str) -> list[str]:
+        """The revisions of a translation engine that the kept translations are from."""
+        rows = self._execute("SELECT DISTINCT revision FROM translations WHERE engine = ? ORDER BY 1", [engine])
+        return [revision for (revision,) in rows]
+
     # Writing
 
     def add_translations(self, engine: str, revision: str, results: Mapping[str, str]) -> None:

@@ -65,7 +65,7 @@ def test_an_installed_attack_is_a_kind_like_ours(site):
     assert kinds(run)[-1] == "reverse"
     attacked = run("-m", "qrtui", "attack", "--text", "Count words", "--kind", "reverse", "--set", "words=2", "--json")
     shown = json.loads(attacked.stdout)
-    assert (shown["after"], shown["label"], shown["published"]) == ("sdrow tnuoC", "reverse words=2", False)
+    assert (shown["after"], shown["label"], shown["paper"]) == ("sdrow tnuoC", "reverse words=2", "no")
     assert "reverse" in run("-m", "qrtui", "attack", "--help").stdout
     assert "did you mean reverse?" in run("-m", "qrtui", "attack", "--text", "a", "--kind", "revrse").stderr
 

@@ -244,3 +244,23 @@ def test_any_docstring_gives_orderly_spans_that_can_be_attacked(text):
             attacked = attack_prompt(prompt, ATTACKS[kind](probability=1), seed=1)
             assert not attacked.touches_code
             assert compiles(attacked.after) or not compiles(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        'HELP = """Usage of the program goes here."""\ndef f(x):\n    return HELP\n',
+        'def helper(a):\n    """Return the sum of all numbers."""\n    return 0\n\ndef f(x):\n    return 1\n',
+        'def f(x):\n    f"""Return the sum of all numbers."""\n',
+        'def f(x):\n    b"""Return the sum of all numbers."""\n',
+        'def helper(a):\n    """Return the sum of all numbers."""\n    return 0\n\ndef f(x):\n    return (\n',
+        'def f(x):\n    text = """Return the sum of all numbers."""\n    return (\n',
+    ],
+)
+def test_a_quoted_string_that_is_not_the_wanted_functions_docstring_is_code(prompt):
+    assert natural_language_spans(prompt) == []
+
+
+def test_a_docstring_that_is_not_closed_yet_is_prose():
+    prompt = 'def f(x):\n    """Return the sum of all numbers.\n'
+    assert [prompt[start:end] for start, end in natural_language_spans(prompt)] == ["Return the sum of all numbers."]
