@@ -49,6 +49,6 @@ def test_an_installed_wheel_plans_the_demo_in_an_empty_folder(wheel, tmp_path):
 
     where = python("-c", "import qrtui.paths as p; print(p.__file__); print(p.shipped('data', 'tasks', 'demo.jsonl'))")
     assert all(line.startswith(str(site)) for line in where.splitlines())
-    assert json.loads(python("-m", "qrtui", "plan", "demo", "--json"))["completions"] == 180
+    assert json.loads(python("-m", "qrtui", "plan", "demo", "--json"))["completions"] == 300
     assert "Demo/7" in python("-m", "qrtui", "attack", "--task", "Demo/7", "--kind", "char", "--json")
     assert list(empty.iterdir()) == []

@@ -18,7 +18,7 @@ def cost(app) -> str:
 async def test_it_opens_with_the_demo_preset_and_says_what_it_costs(opened):
     async with opened() as (app, pilot):
         await until(pilot, lambda: "completions" in cost(app))
-        assert cost(app).startswith("1 model, 9 conditions × 20 tasks: 180 completions, none known, about")
+        assert cost(app).startswith("1 model, 15 conditions × 20 tasks: 300 completions, ")
         assert "538 MB" in cost(app)
         assert app.screen.query_one("#quantized", CheckList).ticked == ("int8", "nf4")
 
