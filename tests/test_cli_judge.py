@@ -151,6 +151,54 @@ def test_mbpp_inputs_get_their_types_back(judge, tmp_path: Path) -> None:
     assert json.loads(result.stdout)["verdicts"][0]["status"] == "passed"
 
 
+def test_one_bad_task_and_odd_names_hinder_no_other(judge, tmp_path: Path) -> None:
+    own = {"prompt": "def add(a, b):\n", "entry_point": "add", "canonical_solution": "    return a + b\n"}
+    deep = "[" * 250 + "]" * 250
+    odd = "own/\x1b[2J\x07\u2028"
+    lines = [
+        json.dumps({**own, "task_id": "own/deep", "base_input": [["DEEP", 1]]}).replace('"DEEP"', deep),
+        json.dumps({**own, "task_id": odd, "base_input": [[1, 2]]}, ensure_ascii=False),
+    ]
+    (tmp_path / "tasks.jsonl").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    samples = [{"task_id": name, "completion": "    return 3\n"} for name in ("own/deep", odd)]
+    many = [b"nonsense"] * 30
+    result = judge([*samples, *many], "--tasks", str(tmp_path / "tasks.jsonl"))
+    assert result.returncode == 0
+    assert "1 samples judged: 1 passed" in result.stdout
+    assert all(line.isprintable() for line in result.stdout.split("\n"))
+    told = result.stderr.splitlines()
+    assert "line 1: the inputs of task own/deep are nested too deeply" in told[0]
+    assert (len(told), told[-1]) == (21, "qrtui: and 11 more lines that cannot be judged")
+
+
+@pytest.mark.parametrize("atol", ["x", [1], -1, float("nan"), 10**400])
+def test_a_tolerance_that_is_none_is_told(judge, tmp_path: Path, atol: Any) -> None:
+    task = {"task_id": "own/1", "prompt": "def add(a, b):\n", "entry_point": "add", "base_input": [[1, 2]]}
+    task |= {"canonical_solution": "    return a + b\n", "atol": atol}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task))
+    result = judge([right(FIRST)], "--tasks", str(tmp_path / "tasks.jsonl"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "tasks.jsonl line 1: 'atol' is not a number" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    file.write_text(json.dumps(right(FIRST)))
+    command = [sys.executable, "-m", "qrtui", "judge", str(file), "--dataset", "demo"]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=environment(file)
+        )
+    if "cannot be isolated" in result.stderr:
+        pytest.skip(result.stderr)
+    assert result.returncode == 1
+    assert "no space left" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("lines", "arguments", "words"),
     [

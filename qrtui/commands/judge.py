@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qrtui.commands import options
+from qrtui.judge.values import printable
 
 if TYPE_CHECKING:
     from qrtui.judge.samples import BadSample, Sample
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _KS = (1, 10, 100)
 _DETAIL = 100
+_MOST_TOLD = 20
+"""Lines on stderr about samples that cannot be judged; `--json` has them all."""
 _WIDEST_STATUS = len("output too large")
 _LEVELS = {
     "L3": "namespaces, Landlock and seccomp",
@@ -58,23 +63,43 @@ def judge(
     if not samples.exists() or samples.is_dir():
         next(read_samples(samples, tasks), None)  # raises: it says what is wrong
     score = Score(tasks, dataset or str(file))
-    say = (lambda line: None) if as_json else click.echo
-    try:
+    say = (lambda line: None) if as_json else _say
+    with _output(context):
         with JudgePool(os.cpu_count(), allow_unsafe=allow_unsafe_judge or _consented(context)) as pool:
             for item in judge_in_order(pool, read_samples(samples, tasks)):
                 if isinstance(item, tuple) and not score.verdicts:
                     say(f"isolation {pool.level}: {_LEVELS[pool.level]}\n{score.header()}")
                 _take(item, score, say)
-    except BrokenPipeError:
+        if (untold := len(score.skipped) - _MOST_TOLD) > 0:
+            click.echo(f"qrtui: and {untold} more lines that cannot be judged", err=True)
+        if not score.verdicts:
+            raise SamplesError(f"{samples} holds no sample that can be judged", "see qrtui judge --help for the format")
+        if as_json:
+            options.print_json(score.as_json(pool.level))
+        else:
+            for line in score.summary():
+                say(line)
+
+
+@contextmanager
+def _output(context: click.Context) -> Iterator[None]:
+    """End in good order where what reads the output has gone, and with one line where the disk is full."""
+    from qrtui.judge.samples import SamplesError
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # What is still in the buffer would fail once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        context.exit(0)
-    if not score.verdicts:
-        raise SamplesError(f"{samples} holds no sample that can be judged", "see qrtui judge --help for the format")
-    if as_json:
-        options.print_json(score.as_json(pool.level))
-    else:
-        for line in score.summary():
-            click.echo(line)
+        if error.errno == errno.EPIPE:
+            context.exit(0)
+        raise SamplesError("the verdicts cannot be written: no space left", "make room, or write elsewhere") from None
+
+
+def _say(text: str) -> None:
+    click.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def _consented(context: click.Context) -> bool:
@@ -96,18 +121,19 @@ def _take(item: tuple[Sample, Verdict] | BadSample, score: Score, say: Callable[
         say(score.add(*item))
         return
     score.skip(item)
-    click.echo(f"qrtui: {item}", err=True)
+    if len(score.skipped) <= _MOST_TOLD:
+        click.echo(f"qrtui: {printable(str(item))}", err=True)
 
 
 class Score:
     """Verdicts as they come in, and what they add up to."""
 
     def __init__(self, tasks: dict[str, Task], name: str) -> None:
-        self._tasks, self._name = tasks, name
+        self._tasks, self._name = tasks, printable(name)
         self.verdicts: list[tuple[Sample, Verdict]] = []
         self.skipped: list[BadSample] = []
         self._plus = any(task.plus_input and not task.test for task in tasks.values())
-        self._width = max(len("task"), *map(len, tasks))
+        self._width = max(len("task"), *(len(printable(task_id)) for task_id in tasks))
 
     def header(self) -> str:
         """The line over the verdicts."""
@@ -117,7 +143,11 @@ class Score:
         """Count a verdict; returns its line."""
         self.verdicts.append((sample, verdict))
         return self._line(
-            sample.task.task_id, str(sample.number), verdict.base, verdict.plus or "-", _detail(verdict, _DETAIL)
+            printable(sample.task.task_id),
+            str(sample.number),
+            verdict.base,
+            verdict.plus or "-",
+            _detail(verdict, _DETAIL),
         )
 
     def skip(self, bad: BadSample) -> None:

@@ -41,11 +41,13 @@ def run_check(channel: Channel, job: dict[str, Any]) -> None:
     namespace: dict[str, Any] = {"__name__": "check"}
     try:
         # A check may use functions that the prompt defines, such as HumanEval/32's `poly`.
-        exec(compile(job["reference"], "<reference>", "exec"), namespace)
+        exec(compile(job["reference"], "<reference>", "exec", dont_inherit=True), namespace)
     except Exception:  # noqa: BLE001 - a task without a reference can still be checked
         namespace = {"__name__": "check"}
+    # Some checks call the function by its name, and mean the solution's: HumanEval/33 compares it with itself.
+    namespace[job["entry_point"]] = candidate
     try:
-        exec(compile(job["code"], _CHECK, "exec"), namespace)
+        exec(compile(job["code"], _CHECK, "exec", dont_inherit=True), namespace)
         namespace["check"](candidate)
     except AssertionError as error:
         channel.answer({"status": "failed", "error": _assertion(error, job["code"])})

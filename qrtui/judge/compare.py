@@ -9,6 +9,7 @@ never those that the solution may have changed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,6 +18,8 @@ from qrtui.judge.values import check_spread
 
 FLOAT_ATOL = 1e-6
 RTOL = 1e-7
+_NUMBERS = frozenset({int, float, complex, bool})
+_PLAIN = _NUMBERS | {str, bytes, type(None)}
 
 
 def matches(task_id: str, entry_point: str, atol: float, arguments: list[Any], expected: Any, got: Any) -> bool:
@@ -37,6 +40,8 @@ def expected_of(task_id: str, entry_point: str, value: Any) -> Any:
 
 
 def _equal(expected: Any, got: Any, atol: float) -> bool:
+    if not _shapes_agree(expected, got):
+        return False
     # The truth of two arrays' `==` is no truth: ValueError, and so not a match, as in EvalPlus.
     if bool(got == expected):
         return True
@@ -45,9 +50,43 @@ def _equal(expected: Any, got: Any, atol: float) -> bool:
         return False
     import numpy as np
 
-    if np.shape(got) != np.shape(expected):
+    shape = _shape(expected)
+    if shape is None or _shape(got) != shape:
         return False
     return bool(np.allclose(got, expected, rtol=RTOL, atol=tolerance))
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of a number, an array, or a regular nest of lists of numbers; None for anything else.
+
+    numpy would first make an array of it, of strings for example, each as wide as the longest.
+    """
+    if isinstance(value, list | tuple):
+        if set(map(type, value)) <= _NUMBERS:
+            return (len(value),)
+        inner = _shape(value[0])
+        return None if inner is None or any(_shape(one) != inner for one in value) else (len(value), *inner)
+    shape = getattr(value, "shape", () if type(value) in _NUMBERS else None)
+    return shape if isinstance(shape, tuple) else None
+
+
+def _shapes_agree(expected: Any, got: Any) -> bool:
+    """Whether no array in `got` meets something of another shape: `==` would broadcast it to any size."""
+    if _is_array(expected) or _is_array(got):
+        if getattr(got, "size", 0) == 1:
+            return True  # one number, however it is wrapped, as in EvalPlus
+        return (_shape(expected) or ()) == (_shape(got) or ())
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return all(_shapes_agree(item, got[key]) for key, item in expected.items() if key in got)
+    if not isinstance(expected, list | tuple | deque) or type(got) is not type(expected) or len(got) != len(expected):
+        return True  # compared without a look at the parts
+    if set(map(type, got)) | set(map(type, expected)) <= _PLAIN:
+        return True
+    return all(map(_shapes_agree, expected, got))
+
+
+def _is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and bool(getattr(value, "shape", ()))
 
 
 def _is_floats(value: Any) -> bool:

@@ -18,10 +18,11 @@ from qrtui.judge.answers import (
     status_of,
     value_of,
 )
-from qrtui.judge.launch import ANSWER_LIMIT, Limits, SessionEnded, Zygote
+from qrtui.judge.launch import ANSWER_LIMIT, LaunchError, Limits, SessionEnded, Zygote
 from qrtui.judge.relay import CHECK_SECONDS, CheckRelay
-from qrtui.judge.session import STARVATION
+from qrtui.judge.session import SAY_SECONDS, STARVATION
 from qrtui.judge.source import call_source, source
+from qrtui.judge.values import digest
 from qrtui.judge.verdict import Status, Verdict
 from qrtui.tasks.task import Task
 
@@ -31,6 +32,7 @@ SHORTEST_TOTAL, LONGEST_TOTAL, TOTAL_SLACK = 10.0, 60.0, 5.0
 REFERENCE_SECONDS = 60.0
 REFERENCE_ANSWERS = 1 << 30
 _GRACE = 1.0
+_ANOTHER = "its large answer is not the expected one, and a second run does not give it again"
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,8 @@ def verdict_of(zygote: Zygote, prepared: Prepared, solution: str) -> Verdict:
     """Judge `solution` in a fresh child of `zygote`. Raises LaunchError if the zygote has died."""
     started = time.perf_counter()
     task = prepared.task
-    outcome = Outcome("crashed")
     try:
-        if task.test:
-            limits = Limits(CHECK_SECONDS + TOTAL_SLACK)
-            relay = CheckRelay(task, prepared.truth.limits[0])
-            outcome = relay.run(zygote.session(limits), zygote.session(limits), solution)
-        else:
-            outcome = _InputsCheck(zygote, prepared, solution).run()
+        outcome = _outcome(zygote, prepared, solution)
     finally:
         wait_statuses = zygote.end()
     outcome = outcome.explained(wait_statuses[0])
@@ -95,6 +91,19 @@ def verdict_of(zygote: Zygote, prepared: Prepared, solution: str) -> Verdict:
         level=zygote.level,
         seconds=time.perf_counter() - started,
     )
+
+
+def _outcome(zygote: Zygote, prepared: Prepared, solution: str) -> Outcome:
+    try:
+        if not prepared.task.test:
+            return _InputsCheck(zygote, prepared, solution).run()
+        limits = Limits(CHECK_SECONDS + TOTAL_SLACK)
+        relay = CheckRelay(prepared.task, prepared.truth.limits[0])
+        return relay.run(zygote.session(limits), zygote.session(limits), solution)
+    except LaunchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - no answer may end the process that judges all the others
+        return Outcome("tampered", error=f"an answer that cannot be judged ({type(error).__name__})")
 
 
 def _shown(value: Any) -> str | None:
@@ -142,31 +151,43 @@ class _InputsCheck:
         got = value_of(answer)
         if isinstance(got, Digest) and got == expected:
             return None
-        if isinstance(got, Digest) or isinstance(expected, Digest):
-            expected, got = self._in_full(at, expected, got)
+        if isinstance(expected, Digest) or isinstance(got, Digest):
+            # Two values whose digests differ may still be equal by the rules: get both, by calling again.
+            expected, size = self._expected_in_full(at, expected)
+            first = got
+            got = self._got_in_full(at, got, size)
+            if isinstance(first, Digest) and digest(got) != first.sha256:
+                return Outcome("failed", at, arguments, expected, error=_ANOTHER)
         if compare.matches(task.task_id, task.entry_point, task.atol, arguments, expected, got):
             return None
         return Outcome("failed", at, arguments, expected, got)
 
-    def _in_full(self, at: int, expected: Any, got: Any) -> tuple[Any, Any]:
-        """Two values whose digests differ may still be equal by the rules: get both, by calling again."""
-        started, size = time.monotonic(), 0
-        if isinstance(expected, Digest):
-            unbounded = Limits(REFERENCE_SECONDS, answers=REFERENCE_ANSWERS)
-            expected, size = self._single(self._prepared.task.reference, at, unbounded)
-        if isinstance(got, Digest):
-            seconds = STARVATION * self._prepared.truth.limits[at] + LOAD_SECONDS
-            got, _ = self._single(self._solution, at, Limits(seconds, answers=max(ANSWER_LIMIT, 4 * size)))
+    def _expected_in_full(self, at: int, expected: Any) -> tuple[Any, int]:
+        """The expected value and the bytes it took to carry it; the time for it is not the solution's."""
+        if not isinstance(expected, Digest):
+            return expected, 0
+        started = time.monotonic()
+        unbounded = Limits(REFERENCE_SECONDS, answers=REFERENCE_ANSWERS)
+        value, size = self._single(self._prepared.task.reference, at, unbounded, REFERENCE_SECONDS)
         self._session.extend(time.monotonic() - started)
-        return expected, got
+        return value, size
 
-    def _single(self, code: str, at: int, limits: Limits) -> tuple[Any, int]:
+    def _got_in_full(self, at: int, got: Any, size: int) -> Any:
+        """What a second run answers. It is worth something only where its digest is the first answer's."""
+        if not isinstance(got, Digest):
+            return got
+        limit = self._prepared.truth.limits[at]
+        seconds = min(STARVATION * limit + LOAD_SECONDS, self._session.left)
+        limits = Limits(seconds, answers=max(ANSWER_LIMIT, 4 * size))
+        return self._single(self._solution, at, limits, limit)[0]
+
+    def _single(self, code: str, at: int, limits: Limits, limit: float) -> tuple[Any, int]:
         """The value of one call in a child of its own, and the bytes it took. Raises SessionEnded."""
         session = self._zygote.session(limits)
-        call = calls_as_json([self._prepared.arguments[at]], [limits.seconds])
+        call = calls_as_json([self._prepared.arguments[at]], [limit])
         session.start(solution_job(code, self._prepared.task.entry_point, digests=False), call)
-        for _ in ("loading", "calling"):
-            answer = session.answer(limits.seconds)
+        for most in (LOAD_SECONDS, limit):
+            answer = session.answer(limits.seconds, max(most, SAY_SECONDS))
             if "status" in answer:
                 raise SessionEnded(status_of(answer), error_of(answer))
-        return value_of(answer), session.received
+        return value_of(answer, digests=False), session.received

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qrtui.judge import scratch
 from qrtui.judge.verdict import Level, Status
 
 MEMORY = 4 << 30
@@ -27,7 +28,6 @@ SCRATCH_LIMIT = 64 << 20
 _STARTUP_SECONDS = 30.0
 _TICK = 0.1
 _THREADS = 256
-_BLOCK = 4096
 _SCRATCH_SECONDS = 0.2
 """How often the size of the scratch folder is looked at."""
 _LATE, _LATE_IF_LARGE = 0.25, 1.0
@@ -157,6 +157,11 @@ class Session:
             clock.check(_LATE_IF_LARGE if large else _LATE)
         return answer
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, none if it is over."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def extend(self, seconds: float) -> None:
         """Move the deadline: the trusted side was busy elsewhere."""
         self._deadline += seconds
@@ -212,22 +217,8 @@ class Session:
 
     def _watch_scratch(self) -> None:
         self._looked = time.monotonic()
-        if self._scratch and _bytes_beneath(self._scratch) > SCRATCH_LIMIT:
+        if self._scratch and scratch.holds_more(self._scratch, SCRATCH_LIMIT):
             raise SessionEnded("output too large", "too much written to files")
-
-
-def _bytes_beneath(folder: Path) -> int:
-    """Bytes on the disk, a block at least for each file and folder: empty ones fill a disk too. Stops when too many."""
-    total = 0
-    for root, folders, files in os.walk(folder):
-        for name in folders + files:
-            try:
-                total += max(_BLOCK, os.lstat(os.path.join(root, name)).st_blocks * 512)  # noqa: PTH118 - hot path
-            except OSError:
-                continue
-        if total > SCRATCH_LIMIT:
-            break
-    return total
 
 
 class Zygote:
@@ -239,15 +230,15 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._scratch: Path | None = None
-        scratch = "/tmp/scratch"
+        folder = "/tmp/scratch"
         if level != "L3":
             self._scratch = Path(tempfile.gettempdir()).resolve() / f"qrtui-judge-{secrets.token_hex(8)}"
-            scratch = str(self._scratch)
+            folder = str(self._scratch)
         packages = readable_packages()
         settings = {
             "code": str(Path(__file__).resolve().parent),
             "packages": packages,
-            "scratch": scratch,
+            "scratch": folder,
             "locked": level != "L1",
         }
         command = _python_command(settings)
@@ -276,7 +267,10 @@ class Zygote:
         return self._fork({"do": "fork", "memory": _memory(limits), "cpu": int(limits.seconds) + 5}, limits)
 
     def end(self) -> list[int | None]:
-        """End the check: kill and bury its children, empty the scratch folder; return their wait statuses."""
+        """End the check: kill and bury its children, empty the scratch folder; return their wait statuses.
+
+        A zygote whose scratch folder cannot be emptied ends after this, so that no other check is run there.
+        """
         for session in self._sessions:
             session.close()
         self._sessions.clear()
@@ -294,7 +288,7 @@ class Zygote:
         if self._process.stderr:
             self._process.stderr.close()
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            scratch.remove(str(self._scratch))
 
     def _wait_until_ready(self) -> None:
         self._control.settimeout(_STARTUP_SECONDS)

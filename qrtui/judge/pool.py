@@ -19,6 +19,7 @@ import msgspec
 
 from qrtui.errors import JudgeError
 from qrtui.judge import wire
+from qrtui.judge.values import TooLargeError, printable
 from qrtui.judge.verdict import Level, Verdict
 from qrtui.tasks.task import Task
 
@@ -262,10 +263,14 @@ class _Server:
 
     def judge(self, task: Task, solution: str) -> Verdict:
         """Ask and wait. Raises _ServerDied, or JudgeError where the task cannot be judged."""
-        key = task.content_hash
-        reply = self._ask(key, task if key not in self._sent else None, solution)
-        if "missing" in reply:
-            reply = self._ask(key, task, solution)
+        try:
+            key = task.content_hash
+            reply = self._ask(key, task if key not in self._sent else None, solution)
+            if "missing" in reply:
+                reply = self._ask(key, task, solution)
+        except (TooLargeError, RecursionError):
+            problem = f"the inputs of task {printable(task.task_id)} are nested too deeply or have too many parts"
+            raise JudgeError(problem, "mend the task's file or leave the task out") from None
         if "problem" in reply:
             raise JudgeError(reply["problem"], reply["way_out"])
         self._sent.add(key)

@@ -42,7 +42,14 @@ class CheckRelay:
         try:
             solving.start(solution_job(solution, self._task.entry_point, digests=False))
             # Both get ready at the same time; the check's first call waits in its socket.
-            checking.start({"role": "check", "code": self._task.test, "reference": self._task.reference})
+            checking.start(
+                {
+                    "role": "check",
+                    "code": self._task.test,
+                    "reference": self._task.reference,
+                    "entry_point": self._task.entry_point,
+                }
+            )
             loaded = solving.answer(STARVATION * LOAD_SECONDS + _GRACE, LOAD_SECONDS)
             if "status" in loaded:
                 return Outcome(status_of(loaded), error=error_of(loaded))
@@ -83,7 +90,7 @@ class CheckRelay:
                 self._raised = error_of(answer)
                 reply = {"error": self._raised or "", "kind": str(answer.get("kind"))}
             else:
-                self._got = value_of(answer)
+                self._got = value_of(answer, digests=False)
                 self.slowest = max(self.slowest, seconds_of(answer))
                 reply = {"value": answer["value"]}
         except SessionEnded as ended:

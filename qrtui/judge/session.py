@@ -14,7 +14,6 @@ import functools
 import hashlib
 import io
 import json
-import marshal
 import os
 import random
 import resource
@@ -27,16 +26,15 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qrtui.judge.values import TooLargeError, decode, encode
+from qrtui.judge.values import TooLargeError, as_bytes, decode, encode
 
 STARVATION = 4
 """How many times its limit a program that never waits may take by the clock, on a busy machine."""
 _NOT_WORTH_ASKING = 0.2
 """Seconds by the clock below which no limit can be near: there the processor's share is not asked for."""
 _REPEAT_ALARM = 0.5
-_SAY_SECONDS = 5.0
+SAY_SECONDS = 5.0
 _LARGE = 64 << 10
-_MARSHAL_WITHOUT_REFERENCES = 2
 _ERROR_CHARACTERS = 400
 
 
@@ -149,7 +147,7 @@ def serve(fd: int) -> None:
     job = channel.read()
     channel.agree(job["token"], job["answer_limit"])
     _silence()
-    random.seed(0)  # forking has seeded it anew, and a verdict must not depend on chance
+    _seed(os.urandom(16) if job["role"] == "check" else 0)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000))
     if job["role"] == "check":
         from qrtui.judge.check_candidate import run_check
@@ -157,6 +155,13 @@ def serve(fd: int) -> None:
         run_check(channel, job)
     else:
         _run_solution(channel, job)
+
+
+def _seed(seed: int | bytes) -> None:
+    """A solution's chance is the same each time. A check's is its own: a solution could foretell it otherwise."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed if isinstance(seed, int) else list(seed))
 
 
 def _silence() -> None:
@@ -217,7 +222,7 @@ def _load(
         try:
             alarm.start(job["load_limit"])
             try:
-                code = compile(job["code"], "<solution>", "exec")
+                code = compile(job["code"], "<solution>", "exec", dont_inherit=True)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 return None, {"status": "syntax error", "error": last_line(error)}
             exec(code, namespace)
@@ -240,7 +245,7 @@ def _call(alarm: Alarm, limit: float, call: Callable[[], Any], *, full: bool) ->
             seconds = alarm.stop()
         said = None if full else _quickly(value)
         if said is None:
-            alarm.start(max(limit, _SAY_SECONDS))
+            alarm.start(max(limit, SAY_SECONDS))
             try:
                 said = {"value": encode(value)}
             finally:
@@ -256,9 +261,8 @@ def _quickly(value: Any) -> dict[str, Any] | None:
 
     None for a value that may take long: one that is not made of the built-in types alone.
     """
-    try:
-        raw = marshal.dumps(value, _MARSHAL_WITHOUT_REFERENCES)
-    except ValueError:
+    raw = as_bytes(value)
+    if raw is None:
         return None
     if len(raw) <= _LARGE:
         return {"value": encode(value)}

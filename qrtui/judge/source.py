@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -77,5 +78,17 @@ def _parts(value: Any) -> Iterator[str]:
         yield hex(value)  # the decimal form takes time that grows with the square of the length
     elif kind in (str, bytes):
         yield repr(value[: MAX_CHARACTERS * 2])
+    elif kind is deque:
+        yield "deque(["
+        yield from _separated(value)
+        yield "])"
     else:
-        yield repr(value)
+        yield _repr(value)
+
+
+def _repr(value: Any) -> str:
+    """`repr(value)`, or the type's name where there is none: Python refuses to write very long integers."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - shown to people only
+        return f"<{type(value).__name__} object>"

@@ -19,7 +19,7 @@ Status = Literal[
 ]
 Level = Literal["L3", "L2", "L1"]
 
-JUDGE_VERSION = "2"
+JUDGE_VERSION = "3"
 """Part of every verdict's key: raise it when a change of the judge could change a verdict."""
 
 

@@ -14,7 +14,6 @@ import gc
 import importlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from qrtui.judge import check_candidate, confine, landlock, seccomp, session, values
+from qrtui.judge.scratch import empty, remove
 
 _USUAL_IMPORTS = """
     abc array ast binascii bisect calendar cmath collections.abc contextlib copy csv dataclasses datetime
@@ -60,7 +60,7 @@ def main(settings: dict[str, Any]) -> None:
         _serve(control, rules, scratch, processes)
     finally:
         _bury({})
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
 
 
 def _import_the_usual(packages: list[str]) -> None:
@@ -84,9 +84,11 @@ def _serve(control: socket.socket, rules: landlock.Ruleset | None, scratch: str,
         message = json.loads(data)
         if message["do"] == "end":
             statuses = _bury(children)
-            _empty(scratch)
+            emptied = empty(scratch)
             control.send(json.dumps(statuses).encode())
             children.clear()
+            if not emptied:
+                return  # another one takes over, with a scratch folder of its own
             continue
         if message["do"] == "usage":
             control.send(json.dumps(_usage(message["pid"])).encode())
@@ -177,12 +179,3 @@ def _descendants() -> list[int]:
         if not more:
             return sorted(found - {os.getpid()})
         found |= more
-
-
-def _empty(scratch: str) -> None:
-    for entry in os.scandir(scratch):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)  # noqa: PTH108 - as scandir gave it

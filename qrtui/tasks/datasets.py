@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def scored_by_plus(dataset: str) -> bool:
 def read_tasks(path: Path, dataset: str) -> list[Task]:
     """The tasks of a `.jsonl` file in EvalPlus' format. Raises TaskError naming the file and the line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise TaskError(f"there is no task file {path}", "check the path") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -78,8 +79,10 @@ def read_tasks(path: Path, dataset: str) -> list[Task]:
 def _parse(line: str, place: str, dataset: str) -> Task:
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise TaskError(f"{place}: not JSON ({error})", "give one JSON object a line") from None
+    except (ValueError, RecursionError):
+        raise TaskError(f"{place}: a number or a nesting too large to be read", "make it smaller") from None
     if not isinstance(fields, dict):
         raise TaskError(f"{place}: not a JSON object", "give one JSON object a line")
     return _task(fields, place, dataset)
@@ -107,8 +110,18 @@ def _task(fields: dict[str, Any], place: str, dataset: str) -> Task:
         base_input=[list(call) for call in fields["base_input"]],
         plus_input=[list(call) for call in fields.get("plus_input") or []],
         contract=fields.get("contract") or "",
-        atol=float(fields.get("atol") or 0),
+        atol=_atol(fields.get("atol"), place),
     )
+
+
+def _atol(value: Any, place: str) -> float:
+    try:
+        atol = float(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        atol = math.nan
+    if not 0 <= atol < math.inf:
+        raise TaskError(f"{place}: 'atol' is not a number from 0 on", "give a tolerance such as 1e-6, or leave it out")
+    return atol
 
 
 @functools.cache

@@ -106,18 +106,19 @@ def scientific(level: float) -> str:
 
 
 def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str], str]:
-    """The perturbations' labels, less the noise protocol where all share one; and that protocol, or nothing.
+    """The perturbations' labels in short, less the noise protocol where all share one; and that protocol, or nothing.
 
     Where there are several protocols the labels keep them, and are shortened otherwise.
 
-    >>> without_common_protocol(["clean", "gaussian 0.003 published"])
-    ({'clean': 'clean', 'gaussian 0.003 published': 'gaussian 0.003'}, 'published')
+    >>> without_common_protocol(["clean", "gaussian 0.003 published", "sentence engine=apertium"])[0].values()
+    dict_values(['clean', 'gaussian 0.003', 'sentence apertium'])
     """
     noises = [label for label in perturbations if is_noise(label)]
     protocols = {label.split()[2] for label in noises}
+    short = {label: label.replace(" engine=", " ") for label in perturbations}
     if len(protocols) != 1:
-        return {label: _short(label) if label in noises else label for label in perturbations}, ""
-    return {label: label.rpartition(" ")[0] if label in noises else label for label in perturbations}, protocols.pop()
+        return short | {label: _short(label) for label in noises}, ""
+    return short | {label: label.rpartition(" ")[0] for label in noises}, protocols.pop()
 
 
 def _short(noise: str) -> str:

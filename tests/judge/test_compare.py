@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,22 @@ def test_vast_or_chosen_values_cost_no_time() -> None:
     assert not matches("HumanEval/32", "find_zero", 1e-4, [[1, 2, 3, 4]], -0.5, 2**40_000_000)
     alike = [n * (2**61 - 1) for n in range(100_000)]
     assert not matches("Mbpp/2", "similar_elements", 0, [], (4, 5), alike)
+
+
+def test_nothing_is_broadcast() -> None:
+    tall = np.zeros((1_000_000, 1), bool)
+    for expected, got in (([1] * 3000, tall), ([[1] * 3000, 2], [tall, 2]), ({"a": [1] * 3000}, {"a": tall})):
+        assert not same(expected, got)
+    assert not same([0.5, 1.0], ["x" * 300_000] + ["a"] * 2500)
+    assert same(3, np.array([3]))
+
+
+def test_exact_numbers_are_equal_to_their_like() -> None:
+    assert same(2, Fraction(2))
+    assert same(0.5, Decimal("0.5"))
+    assert not same(1 / 3, Fraction(1, 3))
+    assert not same([1], {0: 1}.values())
+    assert same({1, 2}, {1: 0, 2: 0}.keys())
 
 
 def test_a_root_is_right_wherever_it_lies() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import UserList, deque
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,44 @@ def test_numpy_values_stay_numpy(value: Any) -> None:
     assert np.array_equal(back, value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        Fraction(-10, 3),
+        Decimal("1.50"),
+        Decimal("1e999999"),
+        np.longdouble(1) / 3,
+        np.longdouble("inf"),
+        {"a": 1}.keys(),
+        {(1, 2): [3]}.items(),
+    ],
+)
+def test_exact_numbers_and_views_come_back_equal(value: Any) -> None:
+    back = there_and_back([value])[0]
+    assert (type(back), back) == (type(value), value)
+
+
+def test_wrappers_arrive_as_what_they_wrap() -> None:
+    assert list(there_and_back({1: 2}.values())) == [2]
+    assert there_and_back({1: 2}.values()) != [2]
+    assert there_and_back(UserList([1, {2}])) == [1, {2}]
+    assert there_and_back(np.array(3, dtype=object)) == 3
+    assert np.array_equal(there_and_back(np.matrix([[1, 2], [3, 4]])), [[1, 2], [3, 4]])
+    assert np.array_equal(there_and_back(np.arange(3, dtype=np.longdouble) / 7), np.arange(3, dtype=np.longdouble) / 7)
+    assert isinstance(there_and_back(np.clongdouble(1)), Opaque)
+    for vast in (Fraction(2**20_000), Decimal("1" * 5000)):
+        with pytest.raises(TooLargeError):
+            encode(vast)
+
+
+def test_texts_and_hashes_chosen_to_cost_much_are_refused() -> None:
+    wide = {"numpy": ["<U1", [2501], ["x" * 300_000] + ["a"] * 2500]}
+    alike = [[-1] * 1900 + [-1 if n >> bit & 1 else -2 for bit in range(11)] for n in range(1999)]
+    for forged in (wide, {"set": [{"tuple": one} for one in alike]}, {"numpy": ["f8", [1], ["3"]]}):
+        with pytest.raises(ValueError, match=r"too long|same hash|other parts"):
+            decode(forged)
+
+
 def test_what_is_not_plain_stays_behind() -> None:
     class Cheat:
         def __eq__(self, other: object) -> bool:
@@ -60,6 +100,10 @@ def test_what_is_not_plain_stays_behind() -> None:
         def __eq__(self, other: object) -> bool:
             return True
 
+    class Liar(complex):
+        real = property(lambda self: 1.0)
+
+    assert there_and_back(Liar(5)) == 5
     assert isinstance(there_and_back(Cheat()), Opaque)
     assert isinstance(there_and_back([object])[0], Opaque)
     assert type(there_and_back(Number(7))) is int
@@ -99,5 +143,7 @@ def test_names_cannot_steer_a_terminal() -> None:
 def test_source_is_bounded_whatever_the_value() -> None:
     assert source({"a": [1, (2,)], "b": {3}}) == "{'a': [1, (2,)], 'b': {3}}"
     assert source([]) == "[]"
+    for large in (deque([10**5000]), Fraction(10**5000)):
+        assert len(source(large)) in (400, len("<Fraction object>"))
     for large in (10**100_000, [0] * 10**6, "x" * 10**7, {n: n for n in range(10**5)}):
         assert len(source(large)) == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from qrtui.errors import JudgeError
@@ -128,6 +129,75 @@ def test_large_answers_are_compared_too(pool: JudgePool) -> None:
     assert wrong.expected
     assert wrong.expected.startswith("[0.0, 0.3333333333333333, ")
     assert judged("[i / 3 for i in range(n)] if n < 99 else 0").got == "0"
+
+
+def numbers(canonical: str) -> Task:
+    return Task(
+        task_id="own/numbers",
+        prompt="def f(n):\n",
+        canonical_solution=f"    {canonical}\n",
+        entry_point="f",
+        dataset="own",
+        base_input=[[50_000], [60_000]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("def f(n):\n    return [*range(n)]\n", "passed"),
+        ("def f(n):\n    return [False, True, *range(2, n)]\n", "passed"),
+        ("def f(n, acc=[]):\n    acc.extend(range(n)); return acc\n", "failed"),
+        (
+            "import os\ndef f(n):\n    if os.path.exists('seen'): return [*range(n)]\n"
+            "    open('seen', 'w').close(); return [0] * n\n",
+            "failed",
+        ),
+        (
+            "import os, time\ndef f(n):\n    if os.path.exists('seen'): time.sleep(4)\n"
+            "    open('seen', 'w').close(); return [*range(n - 1), float(n - 1)]\n",
+            "timeout",
+        ),
+    ],
+)
+def test_a_large_answer_has_no_second_try(pool: JudgePool, program: str, status: str) -> None:
+    assert pool.submit(numbers("return list(range(n))"), program).result().base == status
+
+
+@pytest.mark.parametrize("by_check", [False, True])
+def test_a_solution_must_import_what_its_annotations_name(
+    pool: JudgePool, add: Task, checked_add: Task, by_check: bool
+) -> None:
+    program = "def add(a: List[int], b: Optional[int]) -> Any:\n    return a + b\n"
+    verdict = pool.submit(checked_add if by_check else add, program).result()
+    assert (verdict.base, verdict.error) == ("failed", "NameError: name 'List' is not defined")
+
+
+@pytest.mark.parametrize(
+    ("line", "by_check", "status"),
+    [
+        ("import collections; return collections.deque([10**5000])", False, "failed"),
+        ("import collections; return collections.deque([10**5000])", True, "failed"),
+        ("import numpy as np; return np.longdouble(3)", False, "failed"),
+        ("import numpy as np; return np.matrix([[a + b]])", False, "passed"),
+        ("import fractions; return fractions.Fraction(a + b)", False, "passed"),
+        ("import numpy as np; return np.array(a + b, dtype=object)", False, "passed"),
+        ("channel.answer({'digest': '0' * 64, 'seconds': 0})", True, "tampered"),
+        ("channel.answer({'digest': '0' * 64, 'seconds': 0})", False, "tampered"),
+        ("channel.answer({'value': {'decimal': 'x'}, 'seconds': 0})", False, "tampered"),
+        ("channel.answer({'value': {'keys': 3}, 'seconds': 0})", False, "tampered"),
+    ],
+)
+def test_no_answer_ends_the_judge(
+    pool: JudgePool, add: Task, checked_add: Task, line: str, by_check: bool, status: str
+) -> None:
+    finding = "import sys\nframe = sys._getframe()\nwhile 'channel' not in frame.f_locals: frame = frame.f_back\n"
+    program = f"{finding}channel = frame.f_locals['channel']\ndef add(a, b):\n    {line}\n"
+    pool.submit(add, RIGHT).result()
+    server = pool._workers[0]._server
+    small = msgspec.structs.replace(add, plus_input=[])
+    assert pool.submit(checked_add if by_check else small, program).result().base == status
+    assert pool._workers[0]._server is server
 
 
 def test_a_task_that_cannot_be_judged_says_so(pool: JudgePool, add: Task) -> None:
