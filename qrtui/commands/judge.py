@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -64,7 +65,7 @@ def judge(
         next(read_samples(samples, tasks), None)  # raises: it says what is wrong
     score = Score(tasks, dataset or str(file))
     say = (lambda line: None) if as_json else _say
-    with _output(context):
+    with _ended_by_signals(), _output(context):
         with JudgePool(os.cpu_count(), allow_unsafe=allow_unsafe_judge or _consented(context)) as pool:
             for item in judge_in_order(pool, read_samples(samples, tasks)):
                 if isinstance(item, tuple) and not score.verdicts:
@@ -79,6 +80,20 @@ def judge(
         else:
             for line in score.summary():
                 say(line)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the work in good order, even where a shell started us with SIGINT ignored."""
+    former = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
