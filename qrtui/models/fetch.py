@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +14,7 @@ from qrtui.fetching.child import StoppedError, python_module, run_child
 from qrtui.fetching.hub import download_snapshot, hub_is_offline
 from qrtui.fetching.progress import FetchProgress, ProgressListener, Stage
 from qrtui.fetching.registry import RegistryFile, download_member
+from qrtui.fetching.workshop import move_into_place, workshop_for
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import PROVENANCE, converted_folder, file_sha256, is_complete, local_path
 
@@ -45,7 +43,7 @@ def _fetch_embedded(
 ) -> Path:
     target = _target(info)
     listener = _listener(progress)
-    with _workshop(target) as workshop:
+    with workshop_for(target) as workshop:
         _check_space(workshop, 2 * asset.bytes + 4 * (info.parameters or 0))
         try:
             gguf = download_member(asset, workshop, listener, stop)
@@ -74,7 +72,7 @@ def _convert_gguf(info: ModelInfo, gguf: Path, progress: ProgressListener, stop:
         if stream.read(4) != b"GGUF":
             raise ModelError(f"{gguf} is not a GGUF file", "fetch or copy it again")
     target = _target(info)
-    with _workshop(target) as workshop:
+    with workshop_for(target) as workshop:
         _check_space(workshop, 8 * gguf.stat().st_size)
         return _convert(gguf, workshop, target, f"sha256:{file_sha256(gguf)}", progress, stop)
 
@@ -87,7 +85,7 @@ def _from_hub(info: ModelInfo, progress: ProgressListener, stop: threading.Event
     if is_complete(snapshot):
         return snapshot
     target = _target(info)
-    with _workshop(target) as workshop:
+    with workshop_for(target) as workshop:
         _check_space(workshop, sum(file.stat().st_size for file in snapshot.glob("pytorch_model*.bin")))
         return _convert(snapshot, workshop, target, snapshot.name, progress, stop)
 
@@ -111,40 +109,12 @@ def _convert(
         last = result.complaint.splitlines()[-1] if result.complaint else f"exit status {result.status}"
         raise ModelError(f"{source.name} could not be converted ({last})", "check that it is a causal model")
     (made / PROVENANCE).write_text(json.dumps({"source": source.name, "revision": revision}), encoding="utf-8")
-    return _move_into_place(made, target)
+    provenance = (made / PROVENANCE).read_bytes()
 
+    def is_this(folder: Path) -> bool:
+        return (folder / PROVENANCE).is_file() and (folder / PROVENANCE).read_bytes() == provenance
 
-def _move_into_place(made: Path, target: Path) -> Path:
-    if target.exists():
-        if (target / PROVENANCE).is_file() and (target / PROVENANCE).read_bytes() == (made / PROVENANCE).read_bytes():
-            return target  # another process was faster
-        shutil.rmtree(target)
-    made.rename(target)
-    return target
-
-
-@contextlib.contextmanager
-def _workshop(target: Path) -> Iterator[Path]:
-    """A fresh folder beside `target`, on the same file system, gone afterwards whatever happens."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise ModelError(f"{target.parent} cannot be written ({error.strerror})", "set QRTUI_CACHE") from error
-    try:
-        yield folder
-    except OSError as error:
-        raise ModelError(f"the weights could not be written ({error.strerror})", "free some disk space") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a fetch that was killed outright left a day ago or earlier."""
-    for left in target.parent.glob(f".{target.name}-*"):
-        if time.time() - left.stat().st_mtime > 86_400:
-            shutil.rmtree(left, ignore_errors=True)
+    return move_into_place(made, target, is_this)
 
 
 def _check_space(folder: Path, needed: int) -> None:
