@@ -1,12 +1,13 @@
-"""The app: four rooms, one engine, and what they share."""
+"""The app: six rooms, one engine, and what they share."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,22 +45,15 @@ class EngineNews(Message):
     """Something lies in the engine's mailbox."""
 
 
-def _run_screen() -> Screen[None]:
-    from qrtui.tui.screens.run import RunScreen
+def _room(name: str) -> Callable[[], Screen[None]]:
+    """Makes a room when it is first entered: what it imports would delay the first paint."""
 
-    return RunScreen()
+    def make() -> Screen[None]:
+        module = import_module(f"qrtui.tui.screens.{name}")
+        screen: Screen[None] = getattr(module, f"{name.capitalize()}Screen")()
+        return screen
 
-
-def _compare_screen() -> Screen[None]:
-    from qrtui.tui.screens.compare import CompareScreen
-
-    return CompareScreen()
-
-
-def _history_screen() -> Screen[None]:
-    from qrtui.tui.screens.history import HistoryScreen
-
-    return HistoryScreen()
+    return make
 
 
 class QrtuiApp(App[None]):
@@ -71,7 +65,7 @@ class QrtuiApp(App[None]):
 
     TITLE = "qrtui"
     CSS_PATH = Path(__file__).with_name("app.tcss")
-    MODES = {"setup": SetupScreen, "run": _run_screen, "compare": _compare_screen, "history": _history_screen}
+    MODES = {"setup": SetupScreen, **{room: _room(room) for room in ROOMS if room != "setup"}}
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
         Binding("question_mark", "help", "Help", key_display="?"),

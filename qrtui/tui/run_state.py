@@ -105,7 +105,7 @@ class RunState:
         first = (
             f"Run {self.run} {'stopped' if self.under_way else self.phase}: {self.judged:,} of {self.total:,} judged."
         )
-        go_on = "" if self.phase == "finished" else "   go on: qrtui, 4 History, r"
+        go_on = "" if self.phase == "finished" else "   go on: qrtui, 5 History, r"
         return [first, f"See it: qrtui report {self.run}{go_on}"]
 
     def _spent(self, now: float) -> float:

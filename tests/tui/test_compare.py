@@ -20,7 +20,7 @@ def words(app, selector: str) -> str:
 
 
 async def compare(app, pilot) -> None:
-    await pilot.press("4")
+    await pilot.press("5")
     await until(pilot, lambda: app.screen.query_one("#runs").row_count == 1)
     await pilot.press("enter")
     await until(pilot, lambda: app.current_mode == "compare" and words(app, "#prompt"))
@@ -112,7 +112,7 @@ async def test_everything_is_there_on_the_smallest_screen(opened, database):
 
 async def test_an_empty_database_says_what_to_do(opened):
     async with opened() as (app, pilot):
-        for key, place in (("2", "#no-run"), ("3", "#no-comparison"), ("4", "#no-history")):
+        for key, place in (("2", "#no-run"), ("3", "#no-comparison"), ("5", "#no-history")):
             await pilot.press(key)
             await until(pilot, lambda place=place: app.screen.query(place) and app.screen.query_one(place).display)
             assert "Setup" in words(app, place)

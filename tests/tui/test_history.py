@@ -17,7 +17,7 @@ async def test_deleting_asks_first(opened, database):
     filled.fill(database)
     filled.fill(database, name="second")
     async with opened() as (app, pilot):
-        await pilot.press("4")
+        await pilot.press("5")
         await listed(app, pilot, 2)
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, Question))
@@ -35,7 +35,7 @@ async def test_deleting_asks_first(opened, database):
 async def test_a_stopped_run_is_resumed_with_its_own_experiment(opened, database, fake_run):
     filled.fill(database, judged=50, status="stopped")
     async with opened() as (app, pilot):
-        await pilot.press("4")
+        await pilot.press("5")
         await listed(app, pilot, 1)
         await pilot.press("r")
         await until(pilot, lambda: fake_run.experiments)
@@ -46,7 +46,7 @@ async def test_a_stopped_run_is_resumed_with_its_own_experiment(opened, database
 async def test_the_chosen_run_shows_its_table(opened, database):
     filled.fill(database)
     async with opened() as (app, pilot):
-        await pilot.press("4")
+        await pilot.press("5")
         await listed(app, pilot, 1)
         await until(pilot, lambda: app.screen.query_one("#chosen-conditions").row_count == 9)
 

@@ -38,7 +38,7 @@ async def test_rows_fill_while_the_engine_works(opened, fake_run):
 async def test_the_chart_draws_no_bar_where_there_is_no_ratio(opened, database):
     filled.fill(database)
     async with opened() as (app, pilot):
-        await pilot.press("4")
+        await pilot.press("5")
         await until(pilot, lambda: app.screen.query_one("#runs").row_count == 1)
         await pilot.press("o")
         chart = app.screen.query_one("#rrs-chart", BarChart)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qrtui.results.records import Case, RunRecord
 
 _LOOK_AGAIN_SECONDS = 2.0
-_NO_RUN = "Nothing to compare yet. Start a run in Setup (1), or open an earlier one in History (4) with Enter."
+_NO_RUN = "Nothing to compare yet. Start a run in Setup (1), or open an earlier one in History (5) with Enter."
 _NO_TASK = "No task here: f changes the filter, / the search."
 
 
@@ -33,6 +33,7 @@ class CompareScreen(FramedScreen):
     """Tasks at the left; at the right the prompt and both completions."""
 
     ROOM = "compare"
+    CSS_PATH = "compare.tcss"
     BINDINGS = [
         Binding("n", "divergence(1)", "Next", tooltip="go to the next task where the two diverge"),
         Binding("p", "divergence(-1)", "Prev", tooltip="go to the previous task where the two diverge"),

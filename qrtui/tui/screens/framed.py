@@ -28,7 +28,9 @@ class FramedScreen(Screen[None]):
         Binding("1", "app.room('setup')", "Go to Setup", show=False),
         Binding("2", "app.room('run')", "Go to Run", show=False),
         Binding("3", "app.room('compare')", "Go to Compare", show=False),
-        Binding("4", "app.room('history')", "Go to History", show=False),
+        Binding("4", "app.room('charts')", "Go to Charts", show=False),
+        Binding("5", "app.room('history')", "Go to History", show=False),
+        Binding("6", "app.room('playground')", "Go to Playground", show=False),
     ]
 
     app: QrtuiApp

@@ -44,6 +44,7 @@ class HistoryScreen(FramedScreen):
     """The runs, the latest first; below them the table of the chosen one."""
 
     ROOM = "history"
+    CSS_PATH = "history.tcss"
     BINDINGS = [
         Binding("enter", "open", "Compare", show=False),
         Binding("o", "table", "Table"),

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from qrtui.results.table import Row
 
 _TABLE_SECONDS = 0.5
-_NO_RUN = "No run yet. Pick what to run in Setup (1) and press r, or open an earlier run in History (4)."
+_NO_RUN = "No run yet. Pick what to run in Setup (1) and press r, or open an earlier run in History (5)."
 
 
 class RunScreen(FramedScreen):
     """Watches the engine; also shows the table of a run from History."""
 
     ROOM = "run"
+    CSS_PATH = "run.tcss"
     BINDINGS = [
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),

@@ -32,6 +32,7 @@ class SetupScreen(FramedScreen):
     """Pick models, precisions, perturbations and tasks; the line at the bottom says what the choice costs."""
 
     ROOM = "setup"
+    CSS_PATH = "setup.tcss"
     BINDINGS = [
         Binding("r", "run", "Run"),
         Binding("ctrl+r", "run", "Run", show=False),

@@ -12,7 +12,14 @@ from textual.widgets import Static
 
 from qrtui.tui.headline import Headline
 
-ROOMS = {"setup": "Setup", "run": "Run", "compare": "Compare", "history": "History"}
+ROOMS = {
+    "setup": "Setup",
+    "run": "Run",
+    "compare": "Compare",
+    "charts": "Charts",
+    "history": "History",
+    "playground": "Playground",
+}
 
 
 class HeaderLine(Widget):
