@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 from qrtui.models.device import main_memory
 
-_CPU_LIMIT = 48
+_CPU_LIMIT = 64
 _GPU_LIMIT = 128
 _MEMORY_SHARE = 0.5
+_WINDOW = 4
 
 Item = TypeVar("Item")
 
@@ -40,12 +41,12 @@ def bytes_per_token(model: Any) -> int:
     return int(2 * config.num_hidden_layers * heads * width * max(2, model.dtype.itemsize))
 
 
-def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    """The items in order, in as few batches as `size` allows and as even as possible.
+def by_length(items: Sequence[Item], length: Callable[[Item], int], size: int) -> list[Item]:
+    """The items, those near each other ordered from long to short, so that a batch of `size` has little padding.
 
-    >>> [len(batch) for batch in batches(range(40), 24)]
-    [20, 20]
+    >>> by_length(["a", "bbb", "cc", "d"], len, 1)
+    ['bbb', 'cc', 'a', 'd']
     """
-    count = -(-len(items) // size)
-    for at in range(count):
-        yield list(items[at * len(items) // count : (at + 1) * len(items) // count])
+    window = _WINDOW * size
+    parts = (items[at : at + window] for at in range(0, len(items), window))
+    return [item for part in parts for item in sorted(part, key=length, reverse=True)]

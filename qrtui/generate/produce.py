@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from qrtui.errors import ModelError
-from qrtui.generate.batching import batch_size, batches
+from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.decode import Answer, Request, decode
 from qrtui.generate.prompt import Style, render, stop_texts
 from qrtui.generate.settings import Generation
+from qrtui.models.dequantized import dequantized_once
 from qrtui.tasks.task import Task
 
 
@@ -43,41 +44,43 @@ def produce(
 ) -> Iterator[tuple[Job, Answer]]:
     """Every job with its answer, each as soon as it ends.
 
-    Jobs keep their order from batch to batch; within a batch they are padded to the longest. Where a batch does not fit
-    into memory, what is left of it is done again in halves, and `notice` says so. Raises ModelError if a single
-    prompt does not fit, and whatever `on_token` raises.
+    At most a batch of jobs is decoded together; a job that ends gives its place to the next. Jobs keep their order but
+    for those near each other, which go by length. Where they do not fit into memory, what is left is done again with
+    half as many places, and `notice` says so. Raises ModelError if a single prompt does not fit, and whatever
+    `on_token` raises.
     """
-    requests = {id(job): _request(job, loaded.tokenizer) for job in jobs}
-    longest = max((len(loaded.tokenizer(request.text)["input_ids"]) for request in requests.values()), default=0)
+    requests = {id(job): request_of(job, loaded.tokenizer) for job in jobs}
+    lengths = {at: len(loaded.tokenizer(request.text)["input_ids"]) for at, request in requests.items()}
+    longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
-    queue = list(batches(jobs, size)) if jobs else []
-    while queue:
-        batch = queue.pop(0)
-        done: set[int] = set()
-        try:
-            for answer in decode(
-                loaded.model,
-                loaded.tokenizer,
-                [requests[id(job)] for job in batch],
-                max_new_tokens=settings.max_new_tokens,
-                temperature=settings.temperature,
-                on_token=on_token,
-            ):
-                done.add(answer.request)
-                yield batch[answer.request], answer
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise ModelError(
-                    "one prompt alone does not fit into the device's memory",
-                    "lower generation.max_new_tokens",
-                ) from None
-            size = len(batch) // 2
-            left = [job for at, job in enumerate(batch) if at not in done]
-            queue = list(batches([*left, *(job for later in queue for job in later)], size))
-            torch.cuda.empty_cache()
-            notice(f"out of memory: going on with batches of {size}")
+    left = by_length(jobs, lambda job: lengths[id(job)], size)
+    with dequantized_once(loaded.model):
+        while left:
+            done: set[int] = set()
+            try:
+                for answer in decode(
+                    loaded.model,
+                    loaded.tokenizer,
+                    [requests[id(job)] for job in left],
+                    max_new_tokens=settings.max_new_tokens,
+                    temperature=settings.temperature,
+                    slots=size,
+                    on_token=on_token,
+                ):
+                    done.add(answer.request)
+                    yield left[answer.request], answer
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise ModelError(
+                        "one prompt alone does not fit into the device's memory",
+                        "lower generation.max_new_tokens",
+                    ) from None
+                size = max(1, min(size, len(left)) // 2)
+                torch.cuda.empty_cache()
+                notice(f"out of memory: going on with batches of {size}")
+            left = [job for at, job in enumerate(left) if at not in done]
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
@@ -85,6 +88,7 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _request(job: Asked, tokenizer: Any) -> Request:
+def request_of(job: Asked, tokenizer: Any) -> Request:
+    """What a job asks of the decoder: its prompt in its style, and where the answer ends."""
     text = render(job.determinants.prompt, job.style, tokenizer)
     return Request(text, stop_texts(job.task, job.style), add_special_tokens=job.style == "completion", seed=job.seed)

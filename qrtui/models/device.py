@@ -55,6 +55,13 @@ def main_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_memory() -> int:
+    """The main memory in bytes that programs can still have, caches given up."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 @functools.cache
 def torch_version() -> str:
     """The installed torch, with its build tag: `2.13.0+cpu`."""

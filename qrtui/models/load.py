@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from qrtui.errors import ModelError
+from qrtui.models.dequantized import keep_compute_dtype
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights
@@ -165,6 +166,8 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
             f"the weights in {folder} lack {absent[0]}" + (f" and {len(absent) - 1} more" if absent[1:] else ""),
             "fetch or copy the model again",
         )
+    if precision.four_bit_type and model.device.type == "cpu":
+        keep_compute_dtype(model)
     return model.eval()
 
 

@@ -5,8 +5,8 @@ import torch
 
 from qrtui.errors import ModelError
 from qrtui.generate import produce as produce_module
-from qrtui.generate.batching import batches
-from qrtui.generate.decode import Cancelled, Request, decode
+from qrtui.generate.batching import by_length
+from qrtui.generate.decode import Answer, Cancelled, Piece, Request, decode, stream
 from qrtui.generate.produce import produce
 from qrtui.generate.settings import Generation
 from qrtui.models.catalog import resolve
@@ -118,8 +118,8 @@ def produced(loaded, prompts, monkeypatch, capacity):
     real = produce_module.decode
 
     def limited(model, tokenizer, asked, **settings):
-        sizes.append(len(asked))
-        if len(asked) > capacity:
+        sizes.append(settings["slots"])
+        if min(len(asked), settings["slots"]) > capacity:
             raise torch.OutOfMemoryError("no more")
         yield from real(model, tokenizer, asked, **settings)
 
@@ -132,7 +132,7 @@ def produced(loaded, prompts, monkeypatch, capacity):
 def test_running_out_of_memory_halves_the_batch_and_loses_nothing(loaded, monkeypatch):
     prompts = PROMPTS * 2
     sizes, notices, answers = produced(loaded, prompts, monkeypatch, capacity=2)
-    assert sizes == [8, 4, 2, 2, 2, 2]
+    assert sizes == [8, 4, 2]
     assert notices == ["out of memory: going on with batches of 4", "out of memory: going on with batches of 2"]
     assert sorted(job.determinants.prompt for job, _ in answers) == sorted(prompts)
 
@@ -142,8 +142,55 @@ def test_a_prompt_that_does_not_fit_alone_is_an_error_in_words(loaded, monkeypat
         produced(loaded, PROMPTS[:1], monkeypatch, capacity=0)
 
 
-@pytest.mark.parametrize(("count", "size", "sizes"), [(0, 4, []), (4, 4, [4]), (5, 4, [2, 3]), (9, 4, [3, 3, 3])])
-def test_batches_are_few_and_even(count, size, sizes):
-    made = list(batches(list(range(count)), size))
-    assert [len(batch) for batch in made] == sizes
-    assert [item for batch in made for item in batch] == list(range(count))
+def test_neighbours_go_by_length_and_no_job_is_lost():
+    items = [f"{'x' * (at * 7 % 5)}{at}" for at in range(30)]
+    ordered = by_length(items, len, 3)
+    assert sorted(ordered) == sorted(items)
+    assert [ordered[at : at + 12] for at in (0, 12, 24)] == [
+        sorted(items[at : at + 12], key=len, reverse=True) for at in (0, 12, 24)
+    ]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 5])
+def test_slots_that_are_filled_again_change_nothing(loaded, slots):
+    prompts = [f"{SHARED} w{at} {'w60 ' * (at % 4)}w{at + 9}" for at in range(20, 31)] + PROMPTS
+    stops = ("w7",)
+    together = complete(loaded, prompts, stops, max_new_tokens=24, slots=slots)
+    alone = [complete(loaded, [prompt], stops, max_new_tokens=24)[0] for prompt in prompts]
+    assert [together[at].text for at in range(len(prompts))] == [answer.text for answer in alone]
+    assert [together[at].finish for at in range(len(prompts))] == [answer.finish for answer in alone]
+
+
+def test_no_slot_idles_while_a_prompt_waits(loaded):
+    active = []
+    complete(loaded, PROMPTS * 4, max_new_tokens=10, slots=4, on_token=active.append)
+    assert sum(active) == 16 * 10
+    assert set(active) == {4}
+
+
+def test_the_pieces_of_a_stream_are_its_answer(loaded):
+    stops = (complete(loaded, PROMPTS)[0].text.split()[3],)
+    for asked in (requests(PROMPTS), requests(PROMPTS, stops)):
+        texts = dict.fromkeys(range(4), "")
+        answers = {}
+        for news in stream(loaded.model, loaded.tokenizer, asked, max_new_tokens=12):
+            if isinstance(news, Piece):
+                assert news.request not in answers
+                texts[news.request] += news.text
+            else:
+                answers[news.request] = news
+        assert texts == {at: answer.text for at, answer in answers.items()}
+        assert all(isinstance(answer, Answer) for answer in answers.values())
+
+
+def test_two_streams_drawn_in_turns_write_what_each_writes_alone(loaded):
+    streams = [stream(loaded.model, loaded.tokenizer, requests([p]), max_new_tokens=12) for p in PROMPTS[:2]]
+    found = {}
+    while streams:
+        for one in list(streams):
+            news = next(one, None)
+            if news is None:
+                streams.remove(one)
+            elif isinstance(news, Answer):
+                found[news.text] = news.finish
+    assert set(found) == {complete(loaded, [prompt])[0].text for prompt in PROMPTS[:2]}

@@ -1,0 +1,156 @@
+"""The keys and values of the sequences that are decoded together. Imports torch: import it lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
+
+_ROOM = 96
+
+
+class Prefilled(NamedTuple):
+    """Prompts that were read: the library's cache of them and their mask, (rows, width), 0 where there is padding."""
+
+    past: Any
+    mask: Tensor
+
+
+class _SlotLayer(DynamicLayer):  # type: ignore[misc]
+    """One layer's keys and values with room to grow: a new token is written in place.
+
+    The library's own layer copies all that it holds for every token, which for a large batch takes as long as the
+    arithmetic.
+    """
+
+    _all_keys: Tensor
+    _all_values: Tensor
+
+    def hold(self, keys: Tensor, values: Tensor, width: int) -> None:
+        """Take over buffers (rows, heads, capacity, head size) of which `width` columns are filled."""
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+        self._all_keys, self._all_values = keys, values
+        self._show(width)
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Write new columns; returns all that are filled. There is room: `SlotCache.make_room` saw to it."""
+        start = self.keys.shape[-2]
+        end = start + key_states.shape[-2]
+        self._all_keys[:, :, start:end] = key_states
+        self._all_values[:, :, start:end] = value_states
+        self._show(end)
+        return self.keys, self.values
+
+    def _show(self, width: int) -> None:
+        self.keys, self.values = self._all_keys[:, :, :width], self._all_values[:, :, :width]
+
+    @property
+    def capacity(self) -> int:
+        """How many columns fit."""
+        return self._all_keys.shape[-2]
+
+
+class SlotCache:
+    """Sequences of different ages side by side, all ending in the same column; rows come and go.
+
+    `mask` is (rows, width): 1 where a row has a token. New rows are put behind the kept ones.
+    """
+
+    can_take_more = True
+
+    def __init__(self) -> None:
+        self.past: Any = None
+        self.mask = torch.zeros(0, 0, dtype=torch.long)
+
+    def rebuild(self, kept: Sequence[int], added: Sequence[Prefilled] = ()) -> None:
+        """Keep these rows, in this order, and put the added prompts behind them; columns that none needs go."""
+        old = self.mask[list(kept)] if kept else self.mask[:0]
+        width = max([_needed(old), *(_needed(new.mask) for new in added)])
+        parts = [(self.past, old, list(kept))] if kept else []
+        parts += [(new.past, new.mask, list(range(len(new.mask)))) for new in added]
+        layers = [_SlotLayer() for _ in parts[0][0].layers]
+        for at, layer in enumerate(layers):
+            keys = _right_aligned([(past.layers[at].keys, rows) for past, _, rows in parts], width)
+            values = _right_aligned([(past.layers[at].values, rows) for past, _, rows in parts], width)
+            layer.hold(keys, values, width)
+        self.mask = torch.cat([_fit(mask, width) for _, mask, _ in parts])
+        self.past = Cache(layers=layers)
+
+    def make_room(self) -> None:
+        """See to it that one more column fits."""
+        if self.mask.shape[1] >= self.past.layers[0].capacity:
+            self.rebuild(range(len(self.mask)))
+
+    def grow(self) -> None:
+        """Note that every row is about to get a token."""
+        self.make_room()
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=-1)
+
+
+class LibraryCache:
+    """The model's own kind of cache, for models whose layers remember otherwise: one batch at a time."""
+
+    can_take_more = False
+
+    def __init__(self) -> None:
+        self.past: Any = None
+        self.mask = torch.zeros(0, 0, dtype=torch.long)
+
+    def rebuild(self, kept: Sequence[int], added: Sequence[Prefilled] = ()) -> None:
+        """Keep these rows; or begin anew with one batch of prompts."""
+        if added:
+            self.past, self.mask = added[0]
+            return
+        rows = torch.tensor(list(kept), device=self.mask.device)
+        self.past.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+
+    def grow(self) -> None:
+        """Note that every row is about to get a token."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=-1)
+
+
+def cache_for(model: Any) -> SlotCache | LibraryCache:
+    """The cache that fits a model: slots where every layer keeps plain keys and values of all tokens."""
+    layers = DynamicCache(config=model.config).layers
+    return SlotCache() if layers and all(type(layer) is DynamicLayer for layer in layers) else LibraryCache()
+
+
+def repeated(past: Any, rows: int) -> Any:
+    """A copy of a one-row cache of plain layers, with that row `rows` times."""
+    copy = DynamicCache()
+    for at, layer in enumerate(past.layers):
+        copy.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), at)
+    return copy
+
+
+def _needed(mask: Tensor) -> int:
+    """The columns from the first that any row uses to the end."""
+    used = mask.any(dim=0).nonzero()
+    return mask.shape[1] - int(used[0]) if len(used) else 0
+
+
+def _fit(mask: Tensor, width: int) -> Tensor:
+    lacking = width - mask.shape[1]
+    return torch.nn.functional.pad(mask, (lacking, 0)) if lacking > 0 else mask[:, -lacking:]
+
+
+def _right_aligned(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Tensor:
+    """The rows of all parts under each other, ending in column `width`, with room behind; padding is zero."""
+    first = parts[0][0]
+    rows = sum(len(chosen) for _, chosen in parts)
+    whole = first.new_empty(rows, first.shape[1], width + _ROOM, first.shape[3])
+    at = 0
+    for tensor, chosen in parts:
+        mine = whole[at : at + len(chosen)]
+        at += len(chosen)
+        filled = min(width, tensor.shape[-2])
+        # What lies there is masked, but a NaN would get through all the same.
+        mine[:, :, : width - filled] = 0
+        source = tensor[:, :, tensor.shape[-2] - filled :]
+        mine[:, :, width - filled : width] = source if len(chosen) == len(source) else source[chosen]
+    return whole
