@@ -41,12 +41,16 @@ class Attacker:
             lacking = [source for source in sources if source not in known]
             if lacking:
                 self._note(self.lacking_sentences.setdefault(attack.engine, []), lacking)
-                self._note(self.lacking_assets, [name for name in attack.assets if not self._is_here(name)])
+                self.need(attack)
                 return None
         elif absent := [name for name in attack.assets if not self._is_here(name)]:
             self._note(self.lacking_assets, absent)
             return None
         return attack_prompt(prompt, attack, seed=self._seed, task_id=task_id, translations=known)
+
+    def need(self, attack: Attack) -> None:
+        """Note what the attack lacks before any prompt is known."""
+        self._note(self.lacking_assets, [name for name in attack.assets if not self._is_here(name)])
 
     def translations(self, engine: str) -> Mapping[str, str]:
         """What a translation engine made of sentences so far: what ships, and what the store keeps."""

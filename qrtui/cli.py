@@ -11,11 +11,16 @@ import click
 
 from qrtui import __version__
 from qrtui.commands import options
+from qrtui.commands.charts import chart
+from qrtui.commands.exchange import export_command, import_command
 from qrtui.commands.judge import judge
+from qrtui.commands.keys import keys
 from qrtui.commands.machine import doctor
 from qrtui.commands.models import models, pull
+from qrtui.commands.playground import try_
 from qrtui.commands.prompts import attack
-from qrtui.commands.results import compare, report, runs
+from qrtui.commands.report import report
+from qrtui.commands.results import compare, runs
 from qrtui.commands.running import demo, has_terminal, open_app, plan, run
 from qrtui.errors import QrtuiError
 
@@ -76,5 +81,22 @@ def cli(context: click.Context, database: Path | None, allow_unsafe_judge: bool)
     context.obj = database
 
 
-for command in (demo, run, plan, runs, report, compare, attack, judge, models, pull, doctor):
+for command in (
+    demo,
+    run,
+    plan,
+    runs,
+    report,
+    chart,
+    compare,
+    export_command,
+    import_command,
+    attack,
+    try_,
+    judge,
+    models,
+    pull,
+    doctor,
+    keys,
+):
     cli.add_command(command)

@@ -33,6 +33,10 @@ class TaskError(QrtuiError):
     title = "The tasks cannot be read"
 
 
+class AbsentDataSetError(TaskError):
+    """A data set that is neither on this machine nor could be fetched; how many tasks it has may still be known."""
+
+
 class FetchError(QrtuiError):
     """Something that could not be brought onto this machine, or not whole."""
 

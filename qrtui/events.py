@@ -39,7 +39,8 @@ class RunStarted(Event):
     """The run is planned and noted in the store.
 
     Of `total` results, `to_generate` need a completion that is still to be made; `known` are the others, made before or
-    the same completion as another result's. `level` is the judge's isolation.
+    the same completion as another result's. `level` is the judge's isolation; `expected_seconds` is what the plan says
+    generating will take.
     """
 
     run: int
@@ -50,6 +51,7 @@ class RunStarted(Event):
     device: str
     level: str
     resumed: bool
+    expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +130,80 @@ class RunEnded(Event):
 
     run: int | None
     status: RunStatus
+    reason: str = ""
+
+
+# The Playground's. `turn` is the number under which its turn was asked for.
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one side has written so far.
+
+    `seconds` is the time this side's own steps took, reading the prompt included and loading left out; `first_token`
+    the part of it until the first token, None where that is not known. `finish` is stop, length or nan at the end,
+    None before. `known` tells of a completion that was made earlier.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    first_token: float | None = None
+    finish: str | None = None
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStage(Event):
+    """What the Playground is about to spend time on, in words. `turn` is None where nobody asked for a turn yet."""
+
+    turn: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted(Event):
+    """The prompt that both models get. `judged` tells whether there are tests to judge the completions by."""
+
+    turn: int
+    prompt: str
+    judged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed(Event):
+    """How far both sides are. Each says all of it, so that only the last one matters."""
+
+    turn: int
+    original: Written
+    quantized: Written
+
+
+@dataclass(frozen=True, slots=True)
+class SideJudged(Event):
+    """One side's verdict. Its completion and the verdict are in the store."""
+
+    turn: int
+    is_original: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded(Event):
+    """The turn is over: finished, stopped or failed, with the reason in words."""
+
+    turn: int
+    status: RunStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsHeld(Event):
+    """The models that the Playground keeps in memory between turns, such as `smollm2-135m fp32`, and their bytes.
+
+    `reason` says why there are none any more.
+    """
+
+    names: tuple[str, ...]
+    memory: int
     reason: str = ""

@@ -20,8 +20,13 @@ def shipped(*parts: str) -> Path:
 
 
 def database() -> Path:
-    """The database used when no `--db` is given: `QRTUI_DB`, else a file in the user's data folder."""
-    named = os.environ.get("QRTUI_DB")
+    """The database used when no `--db` is given: `QRTUI_DB`, else the settings', else one in the user's data folder.
+
+    Raises SettingsError where the settings cannot be read.
+    """
+    from qrtui.settings import read_settings
+
+    named = os.environ.get("QRTUI_DB") or read_settings().database
     return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
 
 

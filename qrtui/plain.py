@@ -25,12 +25,12 @@ from qrtui.events import (
     RunStarted,
     Stage,
 )
+from qrtui.pace import seconds_left
 from qrtui.results.case import printable
 from qrtui.spec import Experiment
 
 _SECONDS_BETWEEN_LINES = 2.0
 _BAR_WIDTH = 30
-_ENOUGH_COMPLETIONS = 4
 _MB = 1e6
 
 
@@ -55,6 +55,8 @@ class Narrator:
         self._names: dict[int, str] = {}
         self._passed = 0
         self._rate = self._left = ""
+        self._in_flight = 0
+        self._expected: float | None = None
 
     def __call__(self, event: Event) -> None:
         """Tell of one event."""
@@ -75,7 +77,8 @@ class Narrator:
                 self._names[event.condition] = f"{event.model} {event.precision} {event.perturbation}"
                 if event.dose is not None:
                     self.say(f"{event.model} {event.precision} {event.perturbation}: {event.dose.in_words}")
-            case Decoding(tokens, seconds):
+            case Decoding(tokens, seconds, active):
+                self._in_flight = active
                 self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""
             case Generated():
                 self._left = self._time_left(event)
@@ -98,10 +101,9 @@ class Narrator:
         return False
 
     def _time_left(self, event: Generated) -> str:
-        if not _ENOUGH_COMPLETIONS <= event.done < event.to_generate:
-            return ""
         spent = self._clock() - self._generating
-        return f", about {duration((event.to_generate - event.done) * spent / event.done)} left"
+        left = seconds_left(spent, event.done, self._in_flight, event.to_generate, self._expected)
+        return f", about {duration(left)} left" if left and event.done < event.to_generate else ""
 
     def _fetching(self, event: Fetching) -> None:
         if self._may_speak(event.done == event.total):
@@ -110,6 +112,7 @@ class Narrator:
             self.say(f"{event.model}: {event.stage}{amount}")
 
     def _run_started(self, event: RunStarted) -> None:
+        self._expected = event.expected_seconds
         how = "resumed" if event.resumed else "started"
         self.say(
             f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from qrtui.attacking import Attacker
-from qrtui.errors import PresetError, TaskError, nearest
+from qrtui.errors import AbsentDataSetError, PresetError, TaskError, nearest
 from qrtui.generate.prompt import PROMPT_VERSION, Style, choose_style
+from qrtui.generate.settings import Generation
 from qrtui.models.catalog import memory_needed, resolve, revision, uses_chat_template
 from qrtui.models.device import device_type, library_versions, resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb.attack import Attack
 from qrtui.perturb.noise import NOISE_VERSION, Noise
 from qrtui.results.records import Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, ModelChoice, Perturbation
-from qrtui.tasks.datasets import dataset_of, find_task, load_tasks
+from qrtui.tasks.datasets import dataset_of, find_task, load_tasks, stand_ins
 from qrtui.tasks.task import Task
 
 _ROUGH_COMPLETION_TOKENS = 90
@@ -27,7 +30,7 @@ _ROUGH_CPU_RATE = 8e9
 _ROUGH_GPU_RATE = 1e12
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     """One completion to make: what determines it, and how it is asked for and ended."""
 
     task: Task
@@ -35,7 +38,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     style: Style
     seed: int
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The key of the completion in the store."""
         return self.determinants.key()
@@ -62,7 +65,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `total` results are needed; `to_generate` distinct completions are still to be made for them, `known` is the rest.
     `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded.
     `to_fetch` names language data that attacks need and that is not here, `to_translate` counts sentences by
-    translation engine: until then the prompts made of them are not known, and so none of their completions.
+    translation engine: until then the prompts made of them are not known, and so none of their completions. `absent`
+    says of each data set that could not be had what to do about it: a plan with absent ones counts and cannot be run.
     """
 
     experiment: Experiment
@@ -76,6 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None
     to_fetch: list[str] = []
     to_translate: dict[str, int] = {}
+    absent: dict[str, str] = {}
 
     @property
     def known(self) -> int:
@@ -89,10 +94,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             f"translate {count} sentence{'' if count == 1 else 's'} with {engine}"
             for engine, count in self.to_translate.items()
         ]
-        return [*(f"fetch {name}" for name in self.to_fetch), *translations]
+        data_sets = [
+            f"get {', '.join(name for name in self.absent if self.absent[name] == way_out)} ({way_out})"
+            for way_out in dict.fromkeys(self.absent.values())
+        ]
+        return [*data_sets, *(f"fetch {name}" for name in self.to_fetch), *translations]
 
     def numbers(self) -> dict[str, Any]:
-        """The plan's JSON: conditions, completions, to_do, known, seconds, bytes, to_fetch, to_translate."""
+        """The plan's JSON: conditions, completions, to_do, known, seconds, bytes, to_fetch, to_translate, absent."""
         return {
             "conditions": len(self.conditions),
             "completions": self.total,
@@ -102,19 +111,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "bytes": self.memory,
             "to_fetch": self.to_fetch,
             "to_translate": self.to_translate,
+            "absent": self.absent,
         }
 
 
-def make_plan(experiment: Experiment, store: Store) -> Plan:
+def make_plan(experiment: Experiment, store: Store, *, counting: bool = False) -> Plan:
     """The plan of an experiment against what `store` knows.
 
     Raises QrtuiError for a model, device or task that does not exist. A model that is not here yet can be planned: none
-    of its completions is known.
+    of its completions is known. `counting` plans without a data set that cannot be had, too: the plan then names it as
+    absent, and its counts are right as long as the data set has as many tasks as it is known to have.
     """
     device = resolve_device(experiment.device)
-    selected = select_tasks(experiment)
+    absent: dict[str, str] = {}
+    selected = select_tasks(experiment, absent if counting else None)
     attacker = Attacker(store, experiment.seed)
-    planner = _Planner(experiment, selected, device_type(device), attacker)
+    planner = _Planner(experiment, selected, device_type(device), attacker, absent)
     for choice in experiment.models:
         planner.add_model(choice)
     known = store.known(job.key for group in planner.groups for job in group.jobs)
@@ -131,16 +143,20 @@ def make_plan(experiment: Experiment, store: Store) -> Plan:
         memory=_largest(experiment, device_type(device)),
         to_fetch=attacker.lacking_assets,
         to_translate={engine: len(found) for engine, found in attacker.lacking_sentences.items()},
+        absent=absent,
     )
 
 
-def select_tasks(experiment: Experiment) -> dict[str, list[Task]]:
-    """The picked tasks by data set, in the data sets' own order. Raises TaskError and PresetError."""
+def select_tasks(experiment: Experiment, absent: dict[str, str] | None = None) -> dict[str, list[Task]]:
+    """The picked tasks by data set, in the data sets' own order. Raises TaskError and PresetError.
+
+    Where `absent` is given, it takes what to do about each data set that cannot be had, and stand-ins are picked.
+    """
     selection = experiment.tasks
     wanted = {task_id.lower(): task_id for task_id in selection.tasks}
     datasets = selection.datasets or tuple(dict.fromkeys(dataset_of(task_id) for task_id in selection.tasks))
     picked = {
-        dataset: [task for task in load_tasks(dataset) if not wanted or task.task_id.lower() in wanted]
+        dataset: [task for task in _load(dataset, absent) if not wanted or task.task_id.lower() in wanted]
         for dataset in datasets
     }
     found = {task.task_id.lower() for tasks in picked.values() for task in tasks}
@@ -148,6 +164,16 @@ def select_tasks(experiment: Experiment) -> dict[str, list[Task]]:
         if key not in found:
             _refuse_missing(task_id, selection.datasets)
     return {dataset: tasks[: selection.limit] for dataset, tasks in picked.items() if tasks}
+
+
+def _load(dataset: str, absent: dict[str, str] | None) -> list[Task]:
+    try:
+        return load_tasks(dataset)
+    except AbsentDataSetError as error:
+        if absent is None:
+            raise
+        absent[dataset] = error.way_out
+        return stand_ins(dataset)
 
 
 def _refuse_missing(task_id: str, datasets: tuple[str, ...]) -> None:
@@ -165,9 +191,15 @@ class _Planner:
     """Builds conditions in the order tables print them, and groups in the order the runner works."""
 
     def __init__(
-        self, experiment: Experiment, selected: dict[str, list[Task]], device: str, attacker: Attacker
+        self,
+        experiment: Experiment,
+        selected: dict[str, list[Task]],
+        device: str,
+        attacker: Attacker,
+        absent: Container[str],
     ) -> None:
-        self._experiment, self._selected, self._device, self._attacker = experiment, selected, device, attacker
+        self._experiment, self._selected, self._device = experiment, selected, device
+        self._attacker, self._absent = attacker, absent
         self._prompts: dict[tuple[str, str], str] = {}
         self.conditions: list[PlannedCondition] = []
         self.groups: list[Group] = []
@@ -229,14 +261,21 @@ class _Planner:
             )
         )
 
-    def _prompt(self, task: Task, perturbation: Perturbation) -> str:
-        if perturbation.attack is None:
+    def _prompt(self, task: Task, attack: Attack | None, label: str) -> str:
+        if attack is None:
             return task.prompt
-        key = (perturbation.label, task.content_hash)
+        key = (label, task.content_hash)
         if key not in self._prompts:
-            attacked = self._attacker.attack(perturbation.attack, task)
-            self._prompts[key] = attacked.after if attacked else f"not here yet: {perturbation.label} of {task.prompt}"
+            after = self._attacked(task, attack)
+            self._prompts[key] = f"not here yet: {label} of {task.prompt}" if after is None else after
         return self._prompts[key]
+
+    def _attacked(self, task: Task, attack: Attack) -> str | None:
+        if task.dataset in self._absent:
+            self._attacker.need(attack)
+            return None
+        attacked = self._attacker.attack(attack, task)
+        return attacked.after if attacked else None
 
     @staticmethod
     def _noise(perturbation: Perturbation, precision: str) -> Noise | None:
@@ -248,29 +287,49 @@ class _Planner:
         self, tasks: list[Task], perturbation: Perturbation, weights: str, precision: str, style: Style
     ) -> Iterator[Job]:
         settings, seed = self._experiment.generation, self._experiment.seed
-        sampled = settings.temperature > 0
-        recipe = PRECISIONS[precision]
-        versions = library_versions(quantized=recipe.quantized) | {"prompt": PROMPT_VERSION}
-        noise = self._noise(perturbation, precision)
-        if noise:
-            versions["noise"] = NOISE_VERSION
+        shared = determinants_of(weights, precision, style, settings, self._device, noise=perturbation.noise, seed=seed)
+        label = perturbation.label
         for task in tasks:
-            prompt = self._prompt(task, perturbation)
+            prompt = self._prompt(task, perturbation.attack, label)
             for sample in range(settings.samples):
-                determinants = Determinants(
-                    revision=weights,
-                    precision=precision,
-                    dtype=recipe.dtype_on(self._device),
-                    noise=msgspec.to_builtins(noise),
-                    prompt=prompt,
-                    style=style,
-                    settings=settings.determining(),
-                    seed=seed if sampled else 0,
-                    sample=sample,
-                    device=self._device,
-                    versions=versions,
-                )
+                determinants = msgspec.structs.replace(shared, prompt=prompt, sample=sample)
                 yield Job(task=task, determinants=determinants, style=style, seed=_sample_seed(seed, task, sample))
+
+
+def determinants_of(
+    weights: str,
+    precision: str,
+    style: Style,
+    settings: Generation,
+    device: str,
+    *,
+    prompt: str = "",
+    noise: Noise | None = None,
+    seed: int = 0,
+) -> Determinants:
+    """All that determines a model's first completion of a prompt.
+
+    `weights` is the model's revision, `device` its kind (`cpu` or `cuda`), `noise` as a person asked for it: where
+    nothing is quantized its protocols are one. `seed` matters above temperature 0 alone.
+    """
+    recipe = PRECISIONS[precision]
+    noise = noise.on(quantized=recipe.quantized) if noise else None
+    versions = library_versions(quantized=recipe.quantized) | {"prompt": PROMPT_VERSION}
+    if noise:
+        versions["noise"] = NOISE_VERSION
+    return Determinants(
+        revision=weights,
+        precision=precision,
+        dtype=recipe.dtype_on(device),
+        noise=msgspec.to_builtins(noise),
+        prompt=prompt,
+        style=style,
+        settings=settings.determining(),
+        seed=seed if settings.temperature > 0 else 0,
+        sample=0,
+        device=device,
+        versions=versions,
+    )
 
 
 def _sample_seed(seed: int, task: Task, sample: int) -> int:

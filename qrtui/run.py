@@ -7,14 +7,12 @@ committed already, so that ending the process at any moment loses no more than t
 from __future__ import annotations
 
 import contextlib
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qrtui import __version__
 from qrtui.attacking import made_with
 from qrtui.control import Control
 from qrtui.errors import AttackError, ModelError, QrtuiError
@@ -38,13 +36,14 @@ from qrtui.judge.pool import JudgePool
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place
 from qrtui.models.catalog import local_path, resolve
-from qrtui.models.device import device_type, library_versions
+from qrtui.models.device import device_type
 from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.dose import Dose
 from qrtui.plan import Group, Job, Plan, make_plan, select_tasks
 from qrtui.preparing import prepare_attacks
+from qrtui.results.environment import environment_of
 from qrtui.results.records import Completion, RunStatus
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, to_table
@@ -171,15 +170,8 @@ class _Runner:
 
     def _begin(self) -> None:
         plan = self._plan
-        environment = {
-            "qrtui": __version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "device": plan.device,
-            "judge_level": self._pool.level,
-            "versions": library_versions(quantized=True),
-            "attacks": made_with(plan.experiment.attacks, self._store),
-        }
+        attacked_with = made_with(plan.experiment.attacks, self._store)
+        environment = environment_of(plan.device, self._pool.level, attacked_with)
         resumed = self._store.unfinished_run(plan.conditions) is not None
         self.id = self._store.begin_run(plan.experiment.name, to_table(plan.experiment), plan.conditions, environment)
         self._conditions = [record.id for record in self._store.conditions(self.id)]
@@ -193,6 +185,7 @@ class _Runner:
                 plan.device,
                 self._pool.level,
                 resumed,
+                plan.seconds,
             )
         )
         self._place_results()
@@ -310,6 +303,10 @@ class _Runner:
         """The model of a group, loaded for as long as groups need it, and what gives it noise."""
         self._pass_gate()
         self._emit(Stage(f"loading {group.model.name} in {group.precision}"))
+        from qrtui.quiet import quiet_libraries
+
+        # Some of them talk while they are imported.
+        quiet_libraries()
         from qrtui.models.load import load, unload
         from qrtui.perturb.weights import NoiseCarrier
 

@@ -66,7 +66,17 @@ def test_debug_shows_where_it_came_from(qrtui):
 def test_plan_keeps_its_contract_and_loads_no_model(qrtui):
     result = qrtui("plan", "demo", "--json", "--limit", "5")
     plan = json.loads(result.stdout)
-    assert set(plan) == {"conditions", "completions", "to_do", "known", "seconds", "bytes", "to_fetch", "to_translate"}
+    assert set(plan) == {
+        "conditions",
+        "completions",
+        "to_do",
+        "known",
+        "seconds",
+        "bytes",
+        "to_fetch",
+        "to_translate",
+        "absent",
+    }
     assert (plan["conditions"], plan["completions"]) == (15, 75)
     assert plan["to_do"] + plan["known"] == plan["completions"]
     assert 530e6 < plan["bytes"] < 550e6

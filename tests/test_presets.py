@@ -1,12 +1,16 @@
 """Presets: what is right is read and written back; what is wrong gets one line that names file, key and remedy."""
 
+import re
 import tomllib
 
 import pytest
 
-from qrtui.errors import PresetError
-from qrtui.presets import attack_of, load_preset, preset_names, save_preset
+from qrtui.errors import AbsentDataSetError, PresetError
+from qrtui.plan import make_plan
+from qrtui.presets import attack_of, find_preset, load_preset, preset_names, save_preset
+from qrtui.results.store import Store
 from qrtui.spec import read_experiment, to_toml
+from qrtui.tasks import datasets
 
 WHOLE = """
 name = "whole"
@@ -59,9 +63,59 @@ def test_perturbations_read_like_the_reports(tmp_path):
     ]
 
 
+@pytest.fixture
+def offline(monkeypatch):
+    """A machine without EvalPlus' data."""
+
+    def nothing(getter, dataset, override):
+        raise AbsentDataSetError(f"{dataset} is not here", f"set {override}")
+
+    monkeypatch.setattr(datasets, "_from_evalplus", nothing)
+    datasets._load_named.cache_clear()
+    yield
+    datasets._load_named.cache_clear()
+
+
+# Conditions as the paper counts them, and how many results that is with two tasks of each data set (or with all that
+# the preset names).
+STUDIES = {
+    "case-study": (1 * 2 * 4, 8 * 8),
+    "demo": (1 * 3 * (1 + 3 + 1), 15 * 2),
+    "equal-dose": (1 * 3 * (1 + 2 * 5 * 3), 93 * 2),
+    "quick-look": (1 * 2 * (1 + 1 + 2), 8 * 2),
+    "rq1-table1": (12 * 2 * (1 + 3) * 4, 384 * 2),
+    "rq2-noise": (12 * 2 * (1 + 2 * 5), 264 * 2),
+    "rq3-tradeoff": (4 * 3 * 3 * 7, 252 * 2),
+}
+
+
 @pytest.mark.parametrize("name", preset_names())
-def test_every_shipped_preset_is_valid(name):
-    assert load_preset(name).name == name
+def test_every_shipped_preset_can_be_planned_without_its_data_sets_or_models(name, tmp_path, offline):
+    experiment = load_preset(name, limit=None if name == "case-study" else 2)
+    with Store(tmp_path / "results.db") as store:
+        plan = make_plan(experiment, store, counting=True)
+    assert experiment.name == name
+    assert (len(plan.conditions), plan.total) == STUDIES[name]
+    said = re.search(r"(\d+) (conditions|configurations)", find_preset(name).read_text())
+    assert said is None or int(said[1]) == len(plan.conditions)
+    wanted = {dataset for dataset in experiment.tasks.datasets if dataset not in ("demo", "humaneval")}
+    assert set(plan.absent) == wanted
+    assert ("get mbpp" in " ".join(plan.first)) == bool(wanted)
+
+
+def test_a_data_set_that_is_not_here_counts_as_many_tasks_as_it_has(tmp_path, offline):
+    changes = ('models=[{id="codegen-350m"}]', 'tasks.datasets=["mbpp", "mbpp+"]')
+    experiment = load_preset("rq1-table1", changes)
+    with Store(tmp_path / "results.db") as store:
+        plan = make_plan(experiment, store, counting=True)
+        # MBPP+ puts MBPP's prompts to the model again: they are generated once.
+        assert (plan.total, plan.to_generate) == (2 * 2 * 4 * 378, 2 * 4 * 378)
+        assert plan.first[0] == "get mbpp, mbpp+ (set MBPP_OVERRIDE_PATH)"
+        with pytest.raises(AbsentDataSetError, match="mbpp is not here"):
+            make_plan(experiment, store)
+        picked = load_preset("rq1-table1", (*changes, 'tasks.tasks=["Mbpp/11"]'))
+        with pytest.raises(AbsentDataSetError, match="mbpp is not here"):
+            make_plan(picked, store, counting=True)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""What was found: `runs`, `report`, `compare`."""
+"""What was found: `runs` and `compare`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -35,32 +34,6 @@ def runs(parent: Path | None, database: Path | None, as_json: bool) -> None:
                 f"{record.id:>4}  {record.name:<{width}}  {record.status:<8}"
                 f"  {record.judged:>6} of {record.total:<6} judged  {record.started}"
             )
-
-
-@click.command()
-@click.argument("which", metavar="[RUN|latest|paper]", default="latest")
-@options.database
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "md", "csv", "json", "latex"]),
-    default="text",
-    show_default=True,
-)
-@click.pass_obj
-def report(parent: Path | None, which: str, database: Path | None, form: Any) -> None:
-    """Print a run's table: pass@1, drop, RRS and arrow. `paper` prints the published Table I."""
-    from qrtui.results.report import make_report
-    from qrtui.results.writing import write_report
-
-    if which == "paper":
-        from qrtui.results.published import published_table
-
-        click.echo(write_report(published_table(), form), nl=False)
-        return
-    with options.open_store(database or parent, must_exist=True) as store:
-        made = make_report(store, store.run(which))
-    click.echo(write_report(made, form), nl=False)
 
 
 @click.command()

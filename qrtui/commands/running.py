@@ -77,7 +77,7 @@ def plan(
 
     experiment = load_preset(preset, overrides, limit)
     with options.open_store(database or parent) as store:
-        made = make_plan(experiment, store)
+        made = make_plan(experiment, store, counting=True)
     if as_json:
         options.print_json(made.numbers())
         return

@@ -20,6 +20,7 @@ Finish = Literal["stop", "length", "nan"]
 _TAIL_TOKENS = 16
 _PREFIX_WORTH_SHARING = 8
 _FREE_SHARE = 0.15
+_FIRST_SLOTS = 16
 _PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
 
 
@@ -127,6 +128,8 @@ class _Decoder:
         self._extra = _accepted(model, logits_to_keep=1)
         self._device = next(model.parameters()).device
         self._slots = slots or len(requests)
+        # Few at first, then ever more, so that the first completions do not wait for many prompts to be read.
+        self._slots_now = min(self._slots, _FIRST_SLOTS)
         self._rows: list[_Sequence | None] = []
         self._next: list[int] = []
         self._cache = cache_for(model)
@@ -150,9 +153,10 @@ class _Decoder:
 
     def advance(self, on_token: Callable[[int], None]) -> list[Answer]:
         """Give free slots to waiting sequences, or every open sequence a token; returns those that ended."""
-        free = self._slots - len(self._open)
+        free = self._slots_now - len(self._open)
         wanted = self._waiting and (self._cache.can_take_more or not self._open)
-        if wanted and (free >= _FREE_SHARE * self._slots or not self._open):
+        if wanted and (free >= _FREE_SHARE * self._slots_now or not self._open):
+            self._slots_now = min(self._slots, 2 * self._slots_now)
             return self._admit([self._waiting.popleft() for _ in range(min(free, len(self._waiting)))], on_token)
         on_token(len(self._open))
         return self._step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,8 @@ MoreRobust = Literal["quantized", "original", "equal"]
 
 ARROWS: dict[MoreRobust | None, str] = {"quantized": "↓", "original": "↑", "equal": "=", None: ""}
 """How the paper marks the more robust side: ↓ the quantized model, ↑ the original."""
+
+_KS = (1, 2, 5, 10, 20, 50, 100)
 
 
 class RelativeRobustness(NamedTuple):
@@ -33,7 +36,26 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     """
     if not (0 <= correct <= n and 1 <= k <= n):
         raise ValueError(f"pass@{k} of {correct} in {n}")
-    return float(1 - Fraction(math.comb(n - correct, k), math.comb(n, k)))
+    draws = math.comb(n, k)
+    return (draws - math.comb(n - correct, k)) / draws
+
+
+def mean_pass_at_k(tasks: Iterable[Sequence[bool]]) -> dict[int, float]:
+    """pass@k over tasks, for each k of 1, 2, 5, 10, 20, 50 and 100 that some task has samples for.
+
+    Each of `tasks` says which of its samples passed. A task with fewer than k samples tells nothing of pass@k and is
+    left out there; without any sample there is nothing to tell at all.
+
+    >>> mean_pass_at_k([[True, False], [False, False]])
+    {1: 0.25, 2: 0.5}
+    """
+    counts = [(len(samples), sum(samples)) for samples in tasks]
+    found = {}
+    for k in _KS:
+        told = [pass_at_k(n, correct, k) for n, correct in counts if n >= k]
+        if told:
+            found[k] = math.fsum(told) / len(told)
+    return found
 
 
 def drop(clean: Fraction, perturbed: Fraction) -> Fraction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -80,7 +81,10 @@ class PlannedCondition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of an experiment. `experiment` is its table, `environment` what it ran on."""
+    """One execution of an experiment. `experiment` is its table, `environment` what it ran on.
+
+    Of its `total` results `judged` have a verdict of the present judge. `tags` are the person's own words, sorted.
+    """
 
     id: int
     name: str
@@ -91,6 +95,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, Any]
     total: int
     judged: int
+    tags: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,3 +163,8 @@ def digest(text: str) -> str:
 def storable(text: str) -> str:
     """The text as SQLite can hold it: a lone surrogate, which a tokenizer can produce, becomes its escape."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def now() -> str:
+    """The time as the store writes it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -110,3 +110,69 @@ def m002_doses_and_translations(db: Database) -> None:
             PRIMARY KEY (engine, source)
         ) STRICT, WITHOUT ROWID"""
     )
+
+
+_M003 = (
+    """CREATE TABLE tags (
+        run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+        tag TEXT NOT NULL,
+        PRIMARY KEY (run, tag)
+    ) STRICT, WITHOUT ROWID""",
+    "ALTER TABLE runs ADD COLUMN total INTEGER NOT NULL DEFAULT 0",
+    """CREATE TABLE judged (
+        run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+        judge_version TEXT NOT NULL,
+        results INTEGER NOT NULL,
+        PRIMARY KEY (run, judge_version)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX completions_solution ON completions(solution_hash)",
+    "CREATE INDEX completions_numbers"
+    " ON completions(key, solution_hash, tokens, seconds, memory, weights_perturbed, dose, finish)",
+    "CREATE INDEX completions_cost"
+    " ON completions(json_extract(determinants, '$.revision'), json_extract(determinants, '$.precision'),"
+    " json_extract(determinants, '$.device'))",
+    "CREATE INDEX verdicts_statuses ON verdicts(solution_hash, task_hash, judge_version, base, plus)",
+    "CREATE INDEX results_condition_task ON results(condition, task)",
+    "DROP INDEX results_task",
+    """UPDATE runs SET total =
+        (SELECT count(*) FROM conditions c JOIN results r ON r.condition = c.id WHERE c.run = runs.id)""",
+    """INSERT INTO judged
+        SELECT c.run, v.judge_version, count(*)
+        FROM conditions c
+        JOIN results r ON r.condition = c.id
+        JOIN completions g ON g.key = r.completion
+        JOIN verdicts v ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash
+        GROUP BY c.run, v.judge_version""",
+    """CREATE TRIGGER verdict_counts AFTER INSERT ON verdicts BEGIN
+        INSERT INTO judged
+            SELECT c.run, NEW.judge_version, count(*)
+            FROM completions g
+            JOIN results r ON r.completion = g.key
+            JOIN conditions c ON c.id = r.condition
+            WHERE g.solution_hash = NEW.solution_hash AND r.task_hash = NEW.task_hash
+            GROUP BY c.run
+            ON CONFLICT (run, judge_version) DO UPDATE SET results = results + excluded.results;
+    END""",
+    """CREATE TRIGGER completion_counts AFTER INSERT ON completions BEGIN
+        INSERT INTO judged
+            SELECT c.run, v.judge_version, count(*)
+            FROM results r
+            JOIN conditions c ON c.id = r.condition
+            JOIN verdicts v ON v.solution_hash = NEW.solution_hash AND v.task_hash = r.task_hash
+            WHERE r.completion = NEW.key
+            GROUP BY c.run, v.judge_version
+            ON CONFLICT (run, judge_version) DO UPDATE SET results = results + excluded.results;
+    END""",
+)
+
+
+@migrations()
+def m003_tags_counts_indices(db: Database) -> None:
+    """Tags on runs, and what keeps a large store quick.
+
+    A run's results are counted once, when it is planned, and its judged ones as they come: by triggers, so that the
+    count is of the same transaction as the verdict. The indices hold what tables and charts need of a completion and a
+    verdict, so that no long text is read for them.
+    """
+    for statement in _M003:
+        db.execute(statement)

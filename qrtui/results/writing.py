@@ -4,171 +4,113 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import Literal
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any, Literal
 
 import msgspec
 
-from qrtui.perturb.dose import KINDS
-from qrtui.results.metrics import ARROWS, MoreRobust
-from qrtui.results.report import Report, ReportedCondition, Summary
+from qrtui.results.cells import (
+    TextTable,
+    attack_table,
+    drop_tests,
+    noise_table,
+    pass_tests,
+    results,
+    results_in_short,
+    rrs_text,
+)
+from qrtui.results.latex import latex_report
+from qrtui.results.provenance import Provenance, provenance_lines
+from qrtui.results.report import Report, ReportedCondition
+from qrtui.results.words import ATTACKS_NOTE, DROPS_NOTE, NOISE_NOTE, PASSES_NOTE, notes
+
+__all__ = ["Format", "rrs_text", "write_report"]
 
 Format = Literal["text", "md", "csv", "json", "latex"]
 
-_Rows = list[list[str]]
-
-
-class _Table(msgspec.Struct, frozen=True):
-    """A table to be written: the first `words` columns are words, the others numbers."""
-
-    headers: tuple[str, ...]
-    rows: _Rows
-    words: int
+_WIDTH = 120
 
 
 def write_report(report: Report, form: Format) -> str:
-    """The report as text, Markdown, CSV, JSON or LaTeX, ending in a newline."""
+    """The report as text, Markdown, CSV, JSON or LaTeX, ending in a newline.
+
+    The text shows what is needed first and fits into 120 columns; Markdown and LaTeX hold the tests too. The CSV is a
+    table and nothing else: a line for each condition, every number, and where it is from in each line.
+    """
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
     if form == "csv":
         return _csv(report)
-    results = _results(report)
     if form == "latex":
-        return _latex(results)
-    write = _markdown if form == "md" else _aligned
-    between = "\n\n" if form == "md" else "\n"
-    parts = [_title(report), write(results), between.join([in_words(report.summary), *_notes(report)])]
+        return latex_report(report)
+    return "\n\n".join(_markdown_parts(report) if form == "md" else _text_parts(report)) + "\n"
+
+
+def _text_parts(report: Report) -> list[str]:
+    parts = [f"Run {report.run}, {report.status}", *_blocks(report.conditions), _wrapped(report.summary.says)]
+    parts.append("\n".join(map(_wrapped, notes(report))))
     if report.attacks:
-        parts += ["How strong the attacks were", write(_attacks(report)), _ATTACKS_NOTE]
+        parts += ["How strong the attacks were", _aligned(attack_table(report.attacks)), _wrapped(ATTACKS_NOTE)]
     if report.noise:
-        parts += ["How strong the noise was", write(_noise(report)), _NOISE_NOTE]
-    return "\n\n".join(parts) + "\n"
+        parts += ["How strong the noise was", _aligned(noise_table(report.noise)), _wrapped(NOISE_NOTE)]
+    if report.repeat:
+        parts += ["To repeat it", "\n".join(map(_wrapped, provenance_lines(report.repeat))), _preset(report.repeat)]
+    return [part for part in parts if part]
 
 
-def in_words(summary: Summary) -> str:
-    """The headline as a sentence."""
-    told = summary.quantized + summary.original + summary.equal
-    if not told:
-        return "No robustness to compare yet: that needs clean and perturbed results of both precisions."
-    p = f" (sign test p = {summary.sign_test_p:.3f})" if summary.sign_test_p is not None else ""
-    return (
-        f"Of {told} comparisons the quantized model is more robust (↓) in {summary.quantized}, the original (↑) in"
-        f" {summary.original}, neither (=) in {summary.equal}{p}."
+def _blocks(conditions: Sequence[ReportedCondition]) -> list[str]:
+    """The results, a block for each model and data set, in columns that stand under one another."""
+    table = results_in_short(conditions)
+    lines = _aligned(table).splitlines()
+    heading, rows = lines[0], zip(conditions, lines[1:], strict=True)
+    return [
+        "\n".join([f"{model}, {dataset}", heading, *(line for _, line in block)])
+        for (model, dataset), block in groupby(rows, key=lambda pair: (pair[0].model, pair[0].dataset))
+    ]
+
+
+def _preset(origin: Provenance) -> str:
+    return textwrap.indent(origin.preset.rstrip("\n"), "    ")
+
+
+def _wrapped(text: str) -> str:
+    kept = text.replace(" %", "\0%")
+    return textwrap.fill(kept, _WIDTH, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
+
+
+def _markdown_parts(report: Report) -> list[str]:
+    rows = report.conditions
+    parts = [
+        f"# Run {report.run}, {report.status}",
+        _markdown(results(rows, in_words=True)),
+        report.summary.says,
+        *notes(report),
+    ]
+    if any(row.only_original is not None for row in rows):
+        parts += ["## Passes: original against quantized", _markdown(pass_tests(rows)), PASSES_NOTE]
+    if any(row.drop_difference is not None for row in rows):
+        parts += ["## Drops: original against quantized", _markdown(drop_tests(rows)), DROPS_NOTE]
+    if report.attacks:
+        parts += ["## How strong the attacks were", _markdown(attack_table(report.attacks)), ATTACKS_NOTE]
+    if report.noise:
+        parts += ["## How strong the noise was", _markdown(noise_table(report.noise)), NOISE_NOTE]
+    if report.repeat:
+        lines = "\n".join(f"- {line}" for line in provenance_lines(report.repeat))
+        parts += ["## To repeat it", lines, f"```toml\n{report.repeat.preset.rstrip()}\n```"]
+    return [part for part in parts if part]
+
+
+def _markdown(table: TextTable) -> str:
+    rule = ["---"] * table.words + ["---:"] * (len(table.headers) - table.words)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        for row in [list(table.headers), rule, *table.rows]
     )
 
 
-def _notes(report: Report) -> list[str]:
-    """What a reader must know to read the table right."""
-    notes = []
-    if any(condition.pass_at_1 is not None for condition in report.conditions):
-        notes.append(
-            "drop: pass@1 lost to the perturbation, in shares of tasks; Δ: the same as a share of the clean pass@1; p:"
-            " McNemar's exact test of this row's passes against the original's under the same perturbation."
-        )
-    arrows = any(condition.more_robust for condition in report.conditions)
-    if arrows and any(condition.pass_at_1 == 0 for condition in report.conditions):
-        notes.append(
-            "Where pass@1 is 0, clean or perturbed, nothing more can be lost: an arrow from there says little."
-        )
-    if len({strength.share for strength in report.noise}) > 1:
-        notes.append("The noise reached other shares of the weights in some rows than in others: the doses differ.")
-    return notes
-
-
-def rrs_text(rrs: float | None, more_robust: MoreRobust | None) -> str:
-    """RRS and arrow as tables print them: `1.333 ↓`, or the arrow alone where the ratio has no meaning."""
-    number = f"{rrs:.3f} " if rrs is not None else ""
-    return f"{number}{ARROWS[more_robust]}" if more_robust else "-"
-
-
-def _title(report: Report) -> str:
-    return f"Run {report.run}, {report.status}"
-
-
-_RESULTS = (
-    ("model", "precision", "data set", "perturbation"),
-    ("n", "pass@1", "drop", "Δ", "RRS", "95 % interval", "p", "noisy"),
-)
-
-
-def _results(report: Report) -> _Table:
-    words, numbers = _RESULTS
-    return _Table((*words, *numbers), [_result(condition) for condition in report.conditions], len(words))
-
-
-def _result(condition: ReportedCondition) -> list[str]:
-    interval = "-"
-    if condition.rrs_low is not None or condition.rrs_high is not None:
-        interval = f"{_number(condition.rrs_low, 2, '0')} to {_number(condition.rrs_high, 2, '∞')}"
-    return [
-        condition.model,
-        condition.precision,
-        condition.dataset,
-        condition.perturbation,
-        str(condition.n),
-        _number(condition.pass_at_1, 3),
-        _number(condition.drop, 3),
-        _number(condition.delta, 3),
-        rrs_text(condition.rrs, condition.more_robust),
-        interval,
-        _number(condition.p_value, 3),
-        _share(condition.weights_perturbed),
-    ]
-
-
-_NOISE_NOTE = (
-    "reached: the share of the weights that got noise d; |d|/|W|: its size beside the weights'; moved: how far the"
-    " weights as held came to lie from where they were, |W'-W|/|W|, which quantization rounds; then the same for each"
-    " kind of layer."
-)
-
-
-def _noise(report: Report) -> _Table:
-    kinds = [kind for kind in KINDS if any(kind == layer.kind for row in report.noise for layer in row.layers)]
-    rows = []
-    for row in report.noise:
-        moved = {layer.kind: layer.moved for layer in row.layers}
-        sizes = [_small(row.noise), _small(row.moved), *(_small(moved.get(kind)) for kind in kinds)]
-        rows.append([row.model, row.precision, row.perturbation, _share(row.share), *sizes])
-    headers = ("model", "precision", "noise", "reached", "|d|/|W|", "moved", *kinds)
-    return _Table(headers, rows, 3)
-
-
-_ATTACKS_NOTE = (
-    "changed: tasks whose prompt the attack changed; characters, words: how many it changed in a prompt, and which"
-    " share of the prompt's prose words; similarity: 1 is the same text. Means over all tasks. Attacks of unequal"
-    " strength do not compare."
-)
-
-
-def _attacks(report: Report) -> _Table:
-    rows = [
-        [
-            row.dataset,
-            row.perturbation,
-            f"{row.changed} of {row.n}",
-            _number(row.characters, 1),
-            f"{row.words:.1f} ({row.word_share:.0%})",
-            _number(row.similarity, 3),
-        ]
-        for row in report.attacks
-    ]
-    return _Table(("data set", "attack", "changed", "characters", "words", "similarity"), rows, 2)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _small(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2g}"
-
-
-def _number(value: float | None, digits: int, absent: str = "-") -> str:
-    return absent if value is None else f"{value:.{digits}f}"
-
-
-def _aligned(table: _Table) -> str:
+def _aligned(table: TextTable) -> str:
     widths = [max(map(len, column)) for column in zip(table.headers, *table.rows, strict=True)]
     lines = [
         "  ".join(
@@ -180,55 +122,29 @@ def _aligned(table: _Table) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _markdown(table: _Table) -> str:
-    rule = ["---"] * table.words + ["---:"] * (len(table.headers) - table.words)
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-        for row in [list(table.headers), rule, *table.rows]
-    )
-
-
 def _csv(report: Report) -> str:
     text = io.StringIO()
-    fields = ReportedCondition.__struct_fields__
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    ks = sorted({int(k) for row in report.conditions for k in row.pass_at_k if k != "1"})
+    origin = _origin(report)
+    plain = [field for field in ReportedCondition.__struct_fields__ if field != "pass_at_k"]
+    names = [*plain, *(f"pass_at_{k}" for k in ks), *_ORIGIN, "dataset_hash", "seed"]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(msgspec.structs.asdict(condition) for condition in report.conditions)
+    for row in report.conditions:
+        numbers = msgspec.structs.asdict(row)
+        by_k = {f"pass_at_{k}": value for k, value in numbers.pop("pass_at_k").items() if k != "1"}
+        writer.writerow({**numbers, **by_k, **origin(row.dataset)})
     return text.getvalue()
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "%": r"\%",
-    "_": r"\_",
-    "&": r"\&",
-    "#": r"\#",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "∞": r"$\infty$",
-    "Δ": r"$\Delta$",
-}
+_ORIGIN = ("run", "started", "qrtui", "git_revision", "device", "device_name", "judge_level", "judge_version")
 
 
-def _latex(table: _Table) -> str:
-    def line(row: Sequence[str]) -> str:
-        return " & ".join("".join(_LATEX.get(letter, letter) for letter in cell) for cell in row) + r" \\"
-
-    columns = "l" * table.words + "r" * (len(table.headers) - table.words)
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\hline",
-            line(table.headers),
-            r"\hline",
-            *map(line, table.rows),
-            r"\hline",
-            r"\end{tabular}",
-            "",
-        ]
-    )
+def _origin(report: Report) -> Callable[[str], dict[str, Any]]:
+    """What of the provenance stands in each line of a CSV, by data set."""
+    origin = report.repeat
+    if origin is None:
+        return lambda _: {"run": report.run}
+    same = {name: getattr(origin, name, report.run) for name in _ORIGIN} | {"seed": origin.seeds["experiment"]}
+    hashes = {name: used.hash for name, used in origin.datasets.items()}
+    return lambda dataset: {**same, "dataset_hash": hashes.get(dataset)}

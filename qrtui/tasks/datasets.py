@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from qrtui.errors import TaskError, nearest
+from qrtui.errors import AbsentDataSetError, TaskError, nearest
 from qrtui.paths import shipped
 from qrtui.tasks.task import Task
 
@@ -17,13 +17,31 @@ from qrtui.tasks.task import Task
 def load_tasks(dataset: str) -> list[Task]:
     """Every task of a data set, in its own order; `dataset` is a name in `DATASETS` or a `.jsonl` file's path.
 
-    Raises TaskError for an unknown name, an absent or unreadable file, and a data set that cannot be fetched.
+    Raises TaskError for an unknown name and an absent or unreadable file, AbsentDataSetError for a data set that is not
+    here and cannot be fetched.
     """
     if dataset.endswith(".jsonl"):
         return read_tasks(Path(dataset).expanduser(), dataset)
     if dataset not in DATASETS:
         raise TaskError(f"there is no data set {dataset!r}", unknown_dataset(dataset))
     return _load_named(dataset)
+
+
+def stand_ins(dataset: str) -> list[Task]:
+    """As many tasks as a named data set has, for counting a plan where the data set is not here; never to be run.
+
+    MBPP and MBPP+ put the same prompts, and so do theirs.
+    """
+    return [
+        Task(
+            task_id=f"{dataset} {number} (not here)",
+            prompt=f"not here: {dataset.removesuffix('+')} {number}",
+            entry_point="",
+            canonical_solution="",
+            dataset=dataset,
+        )
+        for number in range(TASK_COUNTS[dataset])
+    ]
 
 
 def unknown_dataset(dataset: str) -> str:
@@ -181,7 +199,7 @@ def _from_evalplus(getter: str, dataset: str, override: str) -> list[Task]:
     except Exception as error:  # noqa: BLE001 - wget, zlib, json and the disk all fail in their own ways
         reason = str(error) or type(error).__name__
         way_out = f"go online once, or set {override} to the .jsonl file that EvalPlus publishes"
-        raise TaskError(f"{dataset} is not here and could not be fetched ({reason})", way_out) from None
+        raise AbsentDataSetError(f"{dataset} is not here and could not be fetched ({reason})", way_out) from None
     return [_task(problem, f"{dataset} {problem.get('task_id')}", dataset) for problem in problems]
 
 

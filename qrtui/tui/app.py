@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,13 +22,14 @@ from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
 from qrtui.tui.opening import open_app
+from qrtui.tui.personal import Personal
+from qrtui.tui.play_state import PlayState
 from qrtui.tui.reader import Reader
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.dialogs import Message as MessageDialog
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.setup import SetupScreen
-from qrtui.tui.themes import DARK, LIGHT, variables_of
 from qrtui.tui.widgets.header import ROOMS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["QrtuiApp", "open_app"]
 
 _DRAWS_PER_SECOND = 4
+_DRAWS_PER_SECOND_OF_A_TURN = 8
 _PATIENCE_WHEN_QUITTING = 15.0
 
 
@@ -56,7 +58,7 @@ def _room(name: str) -> Callable[[], Screen[None]]:
     return make
 
 
-class QrtuiApp(App[None]):
+class QrtuiApp(Personal, App[None]):
     """The terminal app.
 
     `experiment` fills Setup (the demo preset where it is None), `start` runs it at once. `run_function` takes the place
@@ -68,10 +70,12 @@ class QrtuiApp(App[None]):
     MODES = {"setup": SetupScreen, **{room: _room(room) for room in ROOMS if room != "setup"}}
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "help", "Help", key_display="?", id="help"),
+        Binding("q", "quit", "Quit", id="quit"),
+        Binding("ctrl+t", "next_theme", "Theme", show=False, tooltip="Next theme: dark, light, terminal", id="theme"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="suspend; fg goes on", id="suspend"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-        Binding("ctrl+c", "quit", "Quit", show=False, system=True),
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True, system=True),
     ]
 
     def __init__(
@@ -83,8 +87,10 @@ class QrtuiApp(App[None]):
         run_function: RunFunction | None = None,
     ) -> None:
         super().__init__()
+        self.settle(None)
         self.database = database
         self.state = RunState()
+        self.play = PlayState()
         self.reader = Reader(database, "reader")
         self.planner = Reader(database, "planner")
         self.opened: RunRecord | None = None
@@ -97,11 +103,12 @@ class QrtuiApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the first room."""
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        few_colours = self.console.color_system in (None, "standard")
-        wanted = os.environ.get("QRTUI_THEME", "ansi-dark" if few_colours else DARK.name)
-        self.theme = wanted if wanted in self.available_themes else DARK.name
+        self.set_theme()
+        self.call_after_refresh(self.set_keys)
+        # Taken up again by the shell's fg, the terminal shows nothing of what was drawn before.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        if not self.is_headless:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.leave)
         if self._start and self.given:
             self.state.begin(self.given)
             self.switch_mode("run")
@@ -110,22 +117,29 @@ class QrtuiApp(App[None]):
         else:
             self.switch_mode("setup")
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The app's own colours beside the theme's."""
-        return variables_of(self.current_theme)
-
     # The engine
 
     def start_run(self, experiment: Experiment, expected_seconds: float | None = None) -> None:
-        """Run an experiment and show it."""
+        """Run an experiment and show it; while another is under way, let it wait for its turn."""
         if self.engine.busy:
-            self.notify("A run is under way. Stop it first: 2, then x.", severity="warning")
+            self.state.wait(experiment, expected_seconds)
+            self.notify(f"{experiment.name} waits for the run under way; Run (2) shows what waits.")
+            self._show_state()
             return
         self.opened = None
         self.state.begin(experiment, expected_seconds)
         self.engine.start(experiment)
         self.action_room("run")
         self._show_state()
+
+    def start_waiting(self) -> None:
+        """Start the experiment that has waited longest, if any waits."""
+        if self.state.waiting and not self.engine.busy and not self._quitting:
+            experiment, expected_seconds = self.state.waiting.popleft()
+            self.opened = None
+            self.state.begin(experiment, expected_seconds)
+            self.engine.start(experiment)
+            self.notify(f"{experiment.name} has begun.")
 
     def resume(self, record: RunRecord) -> None:
         """Run an earlier run's experiment: what it left undone is taken up, what is known is not made again."""
@@ -167,11 +181,15 @@ class QrtuiApp(App[None]):
         now = time.monotonic()
         for event in events:
             self.state.fold(event, now)
+            self.play.fold(event)
             if isinstance(event, EngineFailed):
                 self._report_failure(event)
             elif isinstance(event, RunEnded) and event.status == "failed":
                 self.push_screen(MessageDialog("The run failed", *event.reason.split("; ", 1)))
-        self.set_timer(1 / _DRAWS_PER_SECOND, self.on_engine_news)
+            elif isinstance(event, RunEnded) and event.status == "finished":
+                self.start_waiting()
+        pace = _DRAWS_PER_SECOND_OF_A_TURN if self.play.under_way else _DRAWS_PER_SECOND
+        self.set_timer(1 / pace, self.on_engine_news)
         self._show_state()
         if self._quitting and not self.engine.busy:
             self.exit()
@@ -254,6 +272,12 @@ class QrtuiApp(App[None]):
             self.stop_run()
             self.notify("Stopping …")
             await self._leave_when_stopped()
+
+    def leave(self) -> None:
+        """Stop what is under way and end, without a question: the system asked, and may not wait for an answer."""
+        self._quitting = True
+        self.stop_run()
+        self.run_worker(self._leave_when_stopped())
 
     async def _leave_when_stopped(self) -> None:
         await asyncio.to_thread(self.engine.wait, _PATIENCE_WHEN_QUITTING)

@@ -1,7 +1,8 @@
-"""The one thread that runs experiments, and the mailbox through which it talks to the screen."""
+"""The one thread that runs experiments and plays turns, and the mailbox through which it talks to the screen."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
@@ -10,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qrtui.events import Decoding, Event, Fetching
+from qrtui.events import Decoding, Event, Fetching, Streamed, TurnEnded, TurnStage
 
 if TYPE_CHECKING:
     from qrtui.control import Control
     from qrtui.events import RunEnded
+    from qrtui.playground.playing import Playground
+    from qrtui.playground.turn import Turn
     from qrtui.spec import Experiment
 
 RunFunction = Callable[..., "RunEnded"]
 """As `qrtui.run.run`: (experiment, database, emit, control, allow_unsafe_judge=...)."""
 
-_REPLACED_BY_THE_NEXT = (Decoding, Fetching)
+PlaygroundMaker = Callable[..., "Playground"]
+"""As `qrtui.playground.playing.Playground`: (database, emit, allow_unsafe_judge=...)."""
+
+_REPLACED_BY_THE_NEXT = (Decoding, Fetching, Streamed, TurnStage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,10 @@ class Mailbox:
 
 
 class Engine:
-    """Runs one experiment after the other on its own thread, which keeps the loaded libraries and models."""
+    """Runs experiments and plays turns on its own thread, one at a time; it keeps the loaded libraries and models.
+
+    A run goes before a turn: it ends the one that is being played and takes its models' memory.
+    """
 
     def __init__(
         self,
@@ -73,21 +82,33 @@ class Engine:
         run_function: RunFunction | None = None,
         *,
         allow_unsafe_judge: bool = False,
+        make_playground: PlaygroundMaker | None = None,
     ) -> None:
         self._database = database
         self._mailbox = mailbox
         self._run_function = run_function
         self._allow_unsafe_judge = allow_unsafe_judge
-        self._jobs: queue.SimpleQueue[tuple[Experiment, Control]] = queue.SimpleQueue()
+        self._make_playground = make_playground
+        self._playground: Playground | None = None
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._control: Control | None = None
         self._idle = threading.Event()
         self._idle.set()
+        self._turn_control: Control | None = None
+        self._turns = itertools.count(1)
+        self._count_lock = threading.Lock()
+        self._open_jobs = 0
 
     @property
     def busy(self) -> bool:
         """Whether a run is under way; it is until the thread itself has said that it ended."""
         return not self._idle.is_set()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the thread has anything to do: a run, a turn, or a model to load."""
+        return self._open_jobs > 0
 
     def start(self, experiment: Experiment) -> None:
         """Begin a run. Raises RuntimeError while another is under way."""
@@ -96,12 +117,9 @@ class Engine:
         if self.busy:
             raise RuntimeError("a run is under way")
         self._idle.clear()
-        self._control = Control()
-        self._jobs.put((experiment, self._control))
-        if self._thread is None:
-            # A daemon, so that a library that hangs cannot keep a closed app in the process table.
-            self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-            self._thread.start()
+        self.stop_turn()
+        control = self._control = Control()
+        self._put(lambda: self._run(experiment, control))
 
     def stop(self) -> None:
         """Ask the run to end; it says itself when it has."""
@@ -122,14 +140,102 @@ class Engine:
         """Wait for the run to end; returns whether it has."""
         return self._idle.wait(seconds)
 
+    # The Playground
+
+    def play(self, turn: Turn) -> int:
+        """Play a turn in place of the one that may be under way; returns the number that its events carry.
+
+        Raises RuntimeError while a run is under way.
+        """
+        return self._put_turn(lambda number, control: self._play(number, turn, control))
+
+    def warm(self, turn: Turn) -> None:
+        """Load what a turn like this will need, in place of what the Playground was doing; not beside a run."""
+        if not self.busy:
+            self._put_turn(lambda number, control: self._warm(turn, control))
+
+    def stop_turn(self) -> None:
+        """Ask the turn, or the loading for one, to end."""
+        if self._turn_control is not None:
+            self._turn_control.stop()
+
+    def close(self, seconds: float) -> bool:
+        """Give back what the Playground holds, within so many seconds; returns whether the thread is done."""
+        self.stop_turn()
+        if self._thread is None:
+            return True
+        closed = threading.Event()
+
+        def release() -> None:
+            if self._playground is not None:
+                self._playground.release()
+            closed.set()
+
+        self._put(release)
+        return closed.wait(seconds)
+
+    def _put_turn(self, job: Callable[[int, Control], None]) -> int:
+        from qrtui.control import Control
+
+        if self.busy:
+            raise RuntimeError("a run is under way")
+        self.stop_turn()
+        control, number = Control(), next(self._turns)
+        self._turn_control = control
+        self._put(lambda: job(number, control))
+        return number
+
+    def _play(self, number: int, turn: Turn, control: Control) -> None:
+        try:
+            self._the_playground().play(number, turn, control)
+        except BaseException as error:
+            logging.getLogger("qrtui.engine").exception("the turn failed")
+            self._mailbox.put(TurnEnded(number, "failed", _in_a_line(error)))
+
+    def _warm(self, turn: Turn, control: Control) -> None:
+        if control.stopping:
+            return
+        try:
+            self._the_playground().warm(turn, control)
+        except BaseException:
+            # Playing a turn will meet the same error, and tell it.
+            logging.getLogger("qrtui.engine").exception("loading for the Playground failed")
+
+    def _the_playground(self) -> Playground:
+        if self._playground is None:
+            if self._make_playground is None:
+                from qrtui.playground.playing import Playground
+
+                self._make_playground = Playground
+            self._playground = self._make_playground(
+                self._database, self._mailbox.put, allow_unsafe_judge=self._allow_unsafe_judge
+            )
+        return self._playground
+
+    # The thread
+
+    def _put(self, job: Callable[[], None]) -> None:
+        with self._count_lock:
+            self._open_jobs += 1
+        self._jobs.put(job)
+        if self._thread is None:
+            # A daemon, so that a library that hangs cannot keep a closed app in the process table.
+            self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+            self._thread.start()
+
     def _work(self) -> None:
         while True:
-            ending = self._run(*self._jobs.get())
-            self._idle.set()
-            self._mailbox.put(ending)
+            self._jobs.get()()
+            with self._count_lock:
+                self._open_jobs -= 1
 
-    def _run(self, experiment: Experiment, control: Control) -> Event:
-        """Run one experiment; returns how it ended, to be told after everything else."""
+    def _run(self, experiment: Experiment, control: Control) -> None:
+        """Run one experiment; how it ended is told after everything else."""
+        ending = self._ending(experiment, control)
+        self._idle.set()
+        self._mailbox.put(ending)
+
+    def _ending(self, experiment: Experiment, control: Control) -> Event:
         from qrtui.events import RunEnded
 
         def emit(event: Event) -> None:
@@ -137,6 +243,8 @@ class Engine:
                 self._mailbox.put(event)
 
         try:
+            if self._playground is not None:
+                self._playground.release("a run began and has the memory")
             if self._run_function is None:
                 from qrtui.run import run
 
@@ -146,4 +254,8 @@ class Engine:
             )
         except BaseException as error:
             logging.getLogger("qrtui.engine").exception("the run failed")
-            return EngineFailed(" ".join(f"{type(error).__name__}: {error}".split()))
+            return EngineFailed(_in_a_line(error))
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

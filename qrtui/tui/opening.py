@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from qrtui.spec import Experiment
 
 _SWITCH_SECONDS = 0.001
+_CLOSING_SECONDS = 2.0
 
 
 def open_app(
@@ -19,21 +21,33 @@ def open_app(
     """Open the app on this terminal and return the exit code when it is closed.
 
     While it is open, nothing else reaches the terminal; afterwards two lines there say what became of the last run.
+    However it ends, the terminal is as it was. Raises SettingsError before anything is drawn.
     """
     from qrtui.paths import log_file
+    from qrtui.settings import read_settings
     from qrtui.tui.app import QrtuiApp
+    from qrtui.tui.guardian import ended_under_guard, tell_guardian_all_is_well
     from qrtui.tui.screen_guard import guarded_screen
 
+    settings = read_settings()
+    ended = ended_under_guard()
+    if ended is not None:
+        return ended
     # How long the engine's Python may keep the interpreter when the screen wants it; the default is five times that.
     sys.setswitchinterval(_SWITCH_SECONDS)
     app = QrtuiApp(database, experiment, start, allow_unsafe_judge)
+    app.settle(settings)
     with guarded_screen(log_file()):
-        app.run()
+        # Descriptor 2 leads to the log now: a native crash leaves its traceback there.
+        faulthandler.enable(file=2)
+        app.run(mouse=settings.mouse)
+        faulthandler.disable()
+    tell_guardian_all_is_well()
     for line in app.state.summary():
         print(line)
     if app.return_code:
         print(f"qrtui ended by an error; the whole of it is in {log_file()}", file=sys.stderr)
-    if app.engine.busy:
+    if app.engine.busy or not app.engine.close(_CLOSING_SECONDS):
         # The engine is inside a library that does not return; all that it judged is committed.
         sys.stdout.flush()
         os._exit(app.return_code or 0)

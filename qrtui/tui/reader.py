@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ Answer = TypeVar("Answer")
 class Reader:
     """Answers questions with its own `Store`, one at a time, in the order they were asked.
 
-    The store is opened at the first question, so that nothing is imported before it is needed.
+    The store is opened at the first question, so that nothing is imported before it is needed. Until somebody has made
+    the database, questions are answered from an empty one: asking makes no file.
     """
 
     def __init__(self, database: Path, name: str) -> None:
@@ -38,18 +40,29 @@ class Reader:
 
     def _work(self) -> None:
         store: Store | None = None
+        empty: Store | None = None
         while True:
             question, answer = self._questions.get()
+            if answer.cancelled():
+                # Whoever asked has gone on, as a cursor that runs down a list does.
+                continue
             try:
-                if store is None:
-                    from qrtui.results.store import Store
-
-                    store = Store(self._database)
-                result = question(store)
+                if store is None and self._database.exists():
+                    store = _open(self._database)
+                if store is None and empty is None:
+                    with tempfile.TemporaryDirectory() as folder:
+                        empty = _open(Path(folder) / "empty.db")
+                result = question(store or empty)  # type: ignore[arg-type]
             except Exception as error:  # noqa: BLE001 - whoever asked gets it
                 _deliver(answer, None, error)
             else:
                 _deliver(answer, result, None)
+
+
+def _open(database: Path) -> Store:
+    from qrtui.results.store import Store
+
+    return Store(database)
 
 
 def _deliver(answer: asyncio.Future[Any], result: object, error: Exception | None) -> None:

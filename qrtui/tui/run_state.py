@@ -21,6 +21,7 @@ from qrtui.events import (
     RunStarted,
     Stage,
 )
+from qrtui.pace import seconds_left
 from qrtui.tui.engine import EngineFailed
 from qrtui.tui.wording import counted, in_bytes, in_time
 
@@ -31,7 +32,6 @@ Phase = Literal["idle", "starting", "running", "paused", "stopping", "finished",
 
 UNDER_WAY: tuple[Phase, ...] = ("starting", "running", "paused", "stopping")
 _LOG_LINES = 500
-_ENOUGH_COMPLETIONS = 4
 _FETCH_STAGES = {"download": "fetching", "verify": "checking", "convert": "preparing"}
 
 
@@ -40,7 +40,8 @@ class RunState:
     """The run that the engine works on, or worked on last.
 
     `version` counts the changes, `results` those that a table shows; a screen compares them with what it drew.
-    `stage` says in words what is being done; `seconds` is the clock of generating, pauses left out.
+    `stage` says in words what is being done; `seconds` is the clock of generating, pauses left out. `waiting` are the
+    experiments that run when this one has finished, each with the seconds it is expected to take.
     """
 
     phase: Phase = "idle"
@@ -53,12 +54,14 @@ class RunState:
     judged: int = 0
     to_generate: int = 0
     generated: int = 0
+    in_flight: int = 0
     stage: str = ""
     fetched: tuple[int, int | None] | None = None
     conditions: set[int] = field(default_factory=set)
     tokens_per_second: float | None = None
     reason: str = ""
     expected_seconds: float | None = None
+    waiting: deque[tuple[Experiment, float | None]] = field(default_factory=deque)
     log: deque[str] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
     logged: int = 0
     version: int = 0
@@ -74,11 +77,26 @@ class RunState:
 
     def begin(self, experiment: Experiment, expected_seconds: float | None = None) -> None:
         """Forget the last run: a new one was handed to the engine. The plan expects it to take `expected_seconds`."""
-        kept = self.version, self.results, self.logged
+        kept = self.version, self.results, self.logged, self.waiting
         self.__init__(phase="starting", experiment=experiment, expected_seconds=expected_seconds)  # type: ignore[misc]
-        self.version, self.results, self.logged = kept
+        self.version, self.results, self.logged, self.waiting = kept
         self.stage = "planning"
         self._changed(results=True)
+
+    def wait(self, experiment: Experiment, expected_seconds: float | None) -> None:
+        """Another experiment is to run when this one has finished."""
+        self.waiting.append((experiment, expected_seconds))
+        self._note(f"{experiment.name} waits")
+        self._changed()
+
+    def drop_waiting(self) -> str | None:
+        """Let the last one that waits wait no more; returns its name."""
+        if not self.waiting:
+            return None
+        experiment, _ = self.waiting.pop()
+        self._note(f"{experiment.name} waits no more")
+        self._changed()
+        return experiment.name
 
     def ask_to_stop(self) -> None:
         """The person wants the run to end."""
@@ -87,16 +105,10 @@ class RunState:
         self._changed()
 
     def remaining(self, now: float) -> float | None:
-        """Seconds that generating will still take, from this run's own pace; None while that is not known.
-
-        Until a few completions are there, what the plan expected stands in.
-        """
+        """Seconds that generating will still take; None while that is not known."""
         if not self.under_way or self.run is None:
             return None
-        spent = self._spent(now)
-        if self.generated < _ENOUGH_COMPLETIONS:
-            return None if self.expected_seconds is None else max(0.0, self.expected_seconds - spent)
-        return spent / self.generated * (self.to_generate - self.generated)
+        return seconds_left(self._spent(now), self.generated, self.in_flight, self.to_generate, self.expected_seconds)
 
     def summary(self) -> list[str]:
         """What to say of the last run on the terminal, once the app is closed: nothing where there was none."""
@@ -151,6 +163,7 @@ class RunState:
         self.run, self.device, self.level = event.run, event.device, event.level
         self.total, self.known, self.to_generate = event.total, event.known, event.to_generate
         self.fetched = None
+        self.expected_seconds = event.expected_seconds or self.expected_seconds
         begun = "goes on" if event.resumed else "begins"
         known = f", {event.known:,} known" if event.known else ""
         self._note(f"run {event.run} {begun}: {counted(event.total, 'completion')}{known}")
@@ -180,6 +193,7 @@ class RunState:
     @fold.register
     def _(self, event: Decoding, now: float) -> None:
         self._group_complete = True
+        self.in_flight = event.active
         if event.seconds > 0:
             self.tokens_per_second = event.tokens / event.seconds
         self._changed()

@@ -66,6 +66,21 @@ def robustness(value: float | None, more_robust: MoreRobust | None) -> str:
     return f"{value:.3f} {ARROWS[more_robust]}" if value is not None else ARROWS[more_robust]
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """The ends of an interval of ratios; an open end is infinite.
+
+    >>> interval(0.8, 2.13), interval(0.5, None), interval(None, None)
+    ('.80 to 2.1', '.50 to ∞', '–')
+    """
+    if low is None and high is None:
+        return NOTHING
+    return f"{_short_ratio(low or 0.0)} to {'∞' if high is None else _short_ratio(high)}"
+
+
+def _short_ratio(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0") if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
 def rate(tokens_per_second: float | None) -> str:
     """Tokens a second."""
     return NOTHING if tokens_per_second is None else f"{tokens_per_second:.0f}"

@@ -1,5 +1,6 @@
 """The paper's equations against worked examples and their special cases."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qrtui.results.metrics import drop, pass_at_k, relative_drop, relative_robustness
+from qrtui.results.metrics import drop, mean_pass_at_k, pass_at_k, relative_drop, relative_robustness
 
 shares = st.fractions(min_value=-1, max_value=1, max_denominator=400)
 
@@ -64,3 +65,20 @@ def test_pass_at_k_is_the_unbiased_estimate():
     assert pass_at_k(10, 6, 5) == 1.0
     with pytest.raises(ValueError, match="pass@2 of 3"):
         pass_at_k(2, 3, 2)
+
+
+@given(st.integers(1, 12), st.data())
+def test_pass_at_k_is_the_share_of_draws_with_a_pass(n, data):
+    correct, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    draws = list(itertools.combinations([True] * correct + [False] * (n - correct), k))
+    assert pass_at_k(n, correct, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+def test_pass_at_k_of_a_table_is_for_the_ks_that_the_samples_allow():
+    tasks = [[True] * 3 + [False] * 7, [False] * 10]
+    assert list(mean_pass_at_k(tasks)) == [1, 2, 5, 10]
+    assert mean_pass_at_k(tasks)[1] == pytest.approx(0.15)
+    assert mean_pass_at_k(tasks)[10] == pytest.approx(0.5)
+    # A task that has too few samples so far is left out, not counted as failed.
+    assert mean_pass_at_k([[True, True], [False]]) == {1: 0.5, 2: 1.0}
+    assert mean_pass_at_k([]) == {}

@@ -1,13 +1,17 @@
 """The database: what is kept, what is found again, what is refused."""
 
+import json
 import sqlite3
 import stat
 
+import msgspec
 import pytest
+from sqlite_utils import Database
 
 from qrtui.errors import StoreError
-from qrtui.judge.verdict import Verdict
-from qrtui.results.records import Completion
+from qrtui.judge.verdict import JUDGE_VERSION, Verdict
+from qrtui.results.records import Completion, digest
+from qrtui.results.schema import migrations
 from qrtui.results.store import Store
 
 from .conftest import TASKS, determinants, fill, planned
@@ -110,3 +114,110 @@ def test_a_newer_database_is_refused(store):
 def test_no_run_yet_says_how_to_start_one(store):
     with pytest.raises(StoreError, match="qrtui demo"):
         store.run()
+
+
+def test_judged_results_are_counted_whatever_comes_first(store):
+    first = fill(store, upto=2)
+    second = store.begin_run("again", {}, [*planned()[:2]], {})
+    assert [(run.total, run.judged) for run in store.runs()] == [(8, 4), (16, 8)]
+    fill_the_rest = fill(store)
+    assert fill_the_rest == first
+    assert [(run.id, run.judged) for run in store.runs()] == [(second, 8), (first, 16)]
+    for run in (first, second):
+        assert store.run(str(run)).judged == sum(outcome.base is not None for outcome in store.outcomes(run))
+
+
+def test_a_verdict_known_before_its_completion_counts_when_that_comes(store):
+    run = store.begin_run("fixed", {}, planned(), {})
+    store.add_verdict("same", "hash of Demo/0", Verdict(base="passed"))
+    assert store.run().judged == 0
+    for precision in ("fp32", "int8"):
+        key = determinants(precision, "clean", "Demo/0")
+        store.add_completion(
+            Completion(determinants=key, text="", solution="same", finish="stop", tokens=1, seconds=0.1)
+        )
+    assert store.run(str(run)).judged == 2
+
+
+def test_a_deleted_run_comes_back_as_it_was(store):
+    run = fill(store)
+    store.tag_run(run, ["paper", "gpu"])
+    before = store.run(), store.outcomes(run), store.prompts(run), store.cases(run, "Demo/1")
+    rows = store.delete_run(run)
+    assert store.runs() == []
+    assert store.restore_run(rows) == run
+    assert (store.run(), store.outcomes(run), store.prompts(run), store.cases(run, "Demo/1")) == before
+    store.delete_run(run)
+    other = store.begin_run("other", {}, planned()[:1], {})
+    assert store.restore_run(rows) != other
+    assert [(record.name, record.judged) for record in store.runs()] == [("fixed", 16), ("other", 4)]
+
+
+def test_runs_are_found_by_name_tag_status_and_what_is_in_their_experiment(store):
+    for number in range(5):
+        cells = [msgspec.structs.replace(planned()[0], dataset=f"set {number}")]
+        store.begin_run(f"night {number}", {"models": [{"id": f"org/model_{number}"}], "limit": 3}, cells, {})
+    store.end_run(2, "finished")
+    store.tag_run(3, ["paper", "50%"])
+    store.rename_run(4, "Café")
+
+    def found(search):
+        assert store.count_runs(search) == len(store.runs(search))
+        return [run.id for run in store.runs(search)]
+
+    assert found("") == [5, 4, 3, 2, 1]
+    assert found("NIGHT") == [5, 3, 2, 1]
+    assert found("night unfinished") == [5, 3, 1]
+    assert found("paper") == found("50%") == found("model_2") == [3]
+    assert found("models") == []
+    assert found("2") == [3, 2]
+    assert found("_") == found("model_") == [5, 4, 3, 2, 1]
+    assert found("' OR 1 --") == found("caf\\") == []
+    assert [run.id for run in store.runs(limit=2, offset=1)] == [4, 3]
+    assert store.run("3").tags == ("50%", "paper")
+    assert store.run("Café").id == 4
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 1000, "\x1b[31m"])
+def test_a_name_that_is_no_line_is_refused(store, name):
+    run = fill(store, upto=0)
+    with pytest.raises(StoreError):
+        store.rename_run(run, name)
+    with pytest.raises(StoreError):
+        store.tag_run(run, [name])
+    assert store.run().name == "fixed"
+
+
+def test_the_first_schema_is_brought_up_to_date_with_all_that_it_held(tmp_path):
+    path = tmp_path / "old.db"
+    old = Database(sqlite3.connect(path))
+    migrations.apply(old, stop_before="m002_doses_and_translations")
+    key = determinants("fp32", "clean", "Demo/0")
+    table = msgspec.to_builtins(key)
+    prompt = table.pop("prompt")
+    with old.atomic():
+        old.execute("INSERT INTO prompts VALUES (?, ?)", [digest(prompt), prompt])
+        old.execute(
+            "INSERT INTO completions VALUES (?, ?, ?, 't', 's', ?, 'stop', 5, 0.5, 99, 0.25, '2026-01-01')",
+            [key.key(), json.dumps(table, sort_keys=True), digest(prompt), digest("s")],
+        )
+        for version in ("1", JUDGE_VERSION):
+            old.execute(
+                "INSERT INTO verdicts VALUES (?, 'h', ?, 'passed', NULL, NULL, NULL, NULL, NULL, 'L2', 0.1, 'then')",
+                [digest("s"), version],
+            )
+        old.execute("INSERT INTO runs VALUES (7, 'old', '{}', 'f', 'finished', '2026-01-01', NULL, '{}')")
+        old.execute("INSERT INTO conditions VALUES (3, 7, 0, 'm', 'fp32', 1, 'demo', 'gaussian 0.1 after')")
+        for task in range(2):
+            completion = key.key() if task == 0 else "not yet made"
+            old.execute(
+                "INSERT INTO results VALUES (3, ?, ?, 0, 'h', ?, ?)", [task, f"Demo/{task}", digest(prompt), completion]
+            )
+    old.close()
+    with Store(path) as store:
+        run = store.run()
+        assert (run.id, run.total, run.judged, run.tags) == (7, 2, 1, ())
+        assert [(c.memory, c.weights_perturbed) for c in store.conditions(7)] == [(99, 0.25)]
+        assert [outcome.base for outcome in store.outcomes(7)] == ["passed", None]
+        assert store.seconds_per_completion("r1", "fp32", "cpu") == 0.5
+        store.tag_run(7, ["old"])

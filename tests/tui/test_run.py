@@ -3,7 +3,7 @@ from __future__ import annotations
 from qrtui.errors import ModelError
 from qrtui.results.store import Store
 from qrtui.tui.screens.dialogs import Message, Question
-from qrtui.tui.widgets.chart import BarChart
+from qrtui.tui.widgets.chart import ChartView
 from qrtui.tui.widgets.conditions_table import ConditionsTable
 
 from . import filled
@@ -41,13 +41,15 @@ async def test_the_chart_draws_no_bar_where_there_is_no_ratio(opened, database):
         await pilot.press("5")
         await until(pilot, lambda: app.screen.query_one("#runs").row_count == 1)
         await pilot.press("o")
-        chart = app.screen.query_one("#rrs-chart", BarChart)
-        await until(pilot, lambda: len(chart._bars) == 4)
-        lines = chart.render().plain.splitlines()
-        assert "━" in lines[0]
-        assert "1.33 ↓" in lines[0]
-        assert "━" not in lines[1]
-        assert "↓ no ratio" in lines[1]
+        chart = app.screen.query_one("#rrs-chart", ChartView)
+        await until(pilot, lambda: "1.00 to 5.00" in chart.render().plain or "┤" in chart.render().plain)
+        with_ratio, _, without = chart.render().plain.splitlines()[:3]
+        assert with_ratio.split()[:2] == ["char", "int8"]
+        assert "━" in with_ratio
+        assert "1.33 ↓" in with_ratio
+        assert without.split()[:3] == ["gaussian", "3e-3", "int8"]
+        assert "━" not in without
+        assert "↓ no ratio" in without
 
 
 async def test_stopping_ends_the_run_and_r_resumes_it(opened, fake_run):

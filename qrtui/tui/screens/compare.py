@@ -2,354 +2,316 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import DataTable, Input, Select, Static
+from textual.containers import Horizontal
+from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
-from qrtui.results.case import printable
-from qrtui.tui.comparison import FILTERS, Comparison, Filter, Pair, TaskKey
+from qrtui.results.columns import Column, read_columns, read_conditions
+from qrtui.tui.case_shown import ShownCase, read_case
+from qrtui.tui.comparison import CLEAN, Comparison, Pair
+from qrtui.tui.screens.compare_keys import KEYS
 from qrtui.tui.screens.framed import FramedScreen
-from qrtui.tui.widgets.completion_pane import SideBySide
-from qrtui.tui.widgets.diff import marked
+from qrtui.tui.widgets.cases_pane import CasesPane
+from qrtui.tui.widgets.task_panel import TaskPanel
 from qrtui.tui.widgets.task_table import TaskTable
-from qrtui.tui.widgets.verdict_badge import VerdictBadge
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
-    from qrtui.results.records import Case, RunRecord
+    from qrtui.results.records import ConditionRecord
+    from qrtui.results.store import Store
 
 _LOOK_AGAIN_SECONDS = 2.0
+_READING_SHARE = 0.1
+_STEP_SECONDS = 0.15
+_SIDEWAYS = 8
 _NO_RUN = "Nothing to compare yet. Start a run in Setup (1), or open an earlier one in History (5) with Enter."
-_NO_TASK = "No task here: f changes the filter, / the search."
 
 
 class CompareScreen(FramedScreen):
-    """Tasks at the left; at the right the prompt and both completions."""
+    """Tasks at the left; at the right the prompt and both completions, or all four of the 2 x 2."""
 
     ROOM = "compare"
     CSS_PATH = "compare.tcss"
-    BINDINGS = [
-        Binding("n", "divergence(1)", "Next", tooltip="go to the next task where the two diverge"),
-        Binding("p", "divergence(-1)", "Prev", tooltip="go to the previous task where the two diverge"),
-        Binding("a", "perturbation(1)", "Perturb", tooltip="show the next perturbation"),
-        Binding("A", "perturbation(-1)", "Perturbation before", show=False, tooltip="show the perturbation before"),
-        Binding("b", "precision", "Precision"),
-        Binding("m", "model", "Model", show=False),
-        Binding("f", "filter", "Filter"),
-        Binding("slash", "search", "Find", key_display="/"),
-        Binding("t", "raw", "Raw"),
-        Binding("z", "zoom", "Zoom", show=False),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("e", "export", "Export"),
-        Binding("j", "task(1)", "Next task", show=False),
-        Binding("k", "task(-1)", "Previous task", show=False),
-        Binding("d", "scroll(1)", "Scroll the programs down", show=False),
-        Binding("u", "scroll(-1)", "Scroll the programs up", show=False),
-        Binding("escape", "back", "Back to the tasks", show=False),
-    ]
+    AUTO_FOCUS = "#task-table"
+    BINDINGS = KEYS
 
     def __init__(self) -> None:
         super().__init__()
-        self._record: RunRecord | None = None
+        self._run: int | None = None
         self._comparison: Comparison | None = None
         self._pair: Pair | None = None
-        self._cases: list[Case] = []
-        self._raw = False
-        self._read_state: tuple[int | None, int] | None = None
+        self._picked = False
+        self._shown: ShownCase | None = None
+        self._results = -1
+        self._next_look = 0.0
         self._reading = False
 
     def body(self) -> ComposeResult:
-        """Tasks, prompt, programs."""
+        """Tasks, and the case of the chosen one."""
         yield Static(_NO_RUN, id="no-comparison", classes="empty")
         with Horizontal(id="compare"):
-            with Vertical(id="tasks", classes="panel") as tasks:
-                tasks.border_title = "Tasks"
-                with Horizontal(id="task-filter"):
-                    yield Input(placeholder="/ find", id="find", compact=True)
-                    yield Select([(name, name) for name in FILTERS], id="filter", compact=True, allow_blank=False)
-                yield TaskTable(id="task-table")
-                yield Static(_NO_TASK, id="no-task", classes="empty")
-            with Vertical(id="case"):
-                with VerticalScroll(id="prompt-panel", classes="panel"):
-                    yield Static(id="prompt", markup=False)
-                with Vertical(id="pair", classes="panel"):
-                    with Horizontal(id="badges"):
-                        yield VerdictBadge(id="original", markup=False)
-                        yield VerdictBadge(id="quantized", markup=False)
-                    yield SideBySide(id="programs")
+            yield TaskPanel(id="tasks")
+            yield CasesPane(id="cases")
 
     def on_mount(self) -> None:
         """Follow a run under way at a quiet pace."""
         self.set_interval(_LOOK_AGAIN_SECONDS, self._follow)
-        self.query_one(TaskTable).focus()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show_case(again=True))
+
+    @property
+    def _tasks(self) -> TaskPanel:
+        return self.query_one(TaskPanel)
+
+    @property
+    def _cases(self) -> CasesPane:
+        return self.query_one(CasesPane)
+
+    # Reading
 
     def show_state(self) -> None:
         """Called at every piece of news; looks only where another run is to be shown."""
         shown = self.app.shown_run is not None
         self.query_one("#no-comparison").display = not shown
         self.query_one("#compare").display = shown
-        if shown and (self._record is None or self._record.id != self.app.shown_run):
+        if shown and self._run != self.app.shown_run:
             self._follow()
+        if shown and self.focused is None and not self._cases.four:
+            self._tasks.table.focus()
 
     def _follow(self) -> None:
-        wanted = (self.app.shown_run, self.app.state.results if self.app.opened is None else -1)
-        if self in self.app.screen_stack and wanted[0] is not None and wanted != self._read_state and not self._reading:
-            self._reading = True
-            self._read_state = wanted
-            self._read(wanted[0])
+        """Read a run that is newly shown, or what became of one under way, as often as reading it is cheap."""
+        run = self.app.shown_run
+        if run is None or self not in self.app.screen_stack:
+            return
+        results = self.app.state.results if self.app.opened is None else -1
+        another = run != self._run
+        if another or (results != self._results and not self._reading and time.monotonic() >= self._next_look):
+            self._run, self._results = run, results
+            self._read(run, another)
 
-    @work
-    async def _read(self, run: int) -> None:
+    @work(exclusive=True, group="columns")
+    async def _read(self, run: int, another: bool) -> None:
+        self._reading, started = True, time.monotonic()
         try:
-            record, comparison = await self.app.reader.ask(lambda store: _comparison(store, run))
+            if another or self._comparison is None:
+                conditions = await self.app.reader.ask(lambda store: read_conditions(store, run))
+                self._comparison, self._pair, self._picked = Comparison(conditions), None, False
+            await self._read_columns(self._comparison)
         except QrtuiError as error:
             self.report(error)
-            return
         finally:
             self._reading = False
-        another = self._record is None or self._record.id != run
-        self._record, self._comparison = record, comparison
-        if another or self._pair not in comparison.pairs():
-            self._pair = comparison.first_pair()
-            self._cases = []
-        self._show_tasks()
-        if another:
-            self._to_first_divergence()
-        self._show_case()
+            now = time.monotonic()
+            self._next_look = now + (now - started) / _READING_SHARE
 
-    def _to_first_divergence(self) -> None:
-        table = self.query_one(TaskTable)
-        if self._comparison is None or self._pair is None or not table.listed:
+    async def _read_columns(self, comparison: Comparison) -> None:
+        """Step by step, the columns that are looked at first before the others, so that the list is there at once."""
+        waiting = comparison.to_read()
+        while waiting:
+            columns = await self.app.reader.ask(_first_of(waiting))
+            comparison.take(columns)
+            waiting = waiting[len(columns) :]
+            if not self._picked:
+                self._begin(comparison)
+            self._tasks.show(comparison, self._pair)
+        self._show_case(again=True)
+
+    def _begin(self, comparison: Comparison) -> None:
+        """Begin at the first divergence, until the person goes elsewhere."""
+        pair, table = comparison.first_pair(), self._tasks.table
+        if pair is None or (pair == self._pair and table.row_count):
             return
-        first = self._comparison.next_divergence(table.listed, len(table.listed) - 1, self._pair, 1)
-        table.move_cursor(row=first or 0)
-
-    # Tasks
-
-    def _show_tasks(self) -> None:
-        comparison, pair = self._comparison, self._pair
-        if comparison is None or pair is None:
-            return
-        which: Filter = self.query_one("#filter", Select).value  # type: ignore[assignment]
-        listed = comparison.listed(pair, which, self.query_one("#find", Input).value)
-        table = self.query_one(TaskTable)
-        table.show(comparison, pair, listed)
-        table.display = bool(listed)
-        self.query_one("#no-task").display = not listed
-        diverging = sum(comparison.diverges(task, pair) for task in comparison.tasks)
-        panel = self.query_one("#tasks")
-        panel.border_title = f"Tasks: {diverging} of {len(comparison.tasks)} diverge"
-        panel.border_subtitle = " ".join([comparison.baselines.get(pair.model, ""), *comparison.quantized(pair.model)])
-
-    @on(DataTable.RowHighlighted)
-    def _task_chosen(self) -> None:
-        self._show_case()
-
-    @on(Input.Changed, "#find")
-    @on(Select.Changed, "#filter")
-    def _narrowed(self) -> None:
-        self._show_tasks()
-        self._show_case()
-
-    @on(Input.Submitted, "#find")
-    def _found(self) -> None:
-        self.query_one(TaskTable).focus()
+        self._pair = pair
+        self._tasks.show(comparison, pair)
+        first = comparison.next_divergence(table.listed, table.row_count - 1, pair, 1)
+        table.move_cursor(first or 0)
 
     # The case
 
+    @on(TaskTable.Highlighted)
+    def _task_chosen(self) -> None:
+        self._show_case()
+
     @work(exclusive=True, group="case")
-    async def _show_case(self) -> None:
-        """Read and show what the run holds of the chosen task."""
-        task, record = self.query_one(TaskTable).chosen, self._record
-        if task is None or record is None:
-            self._cases = []
-            self._draw_case(None)
-            return
-        try:
-            cases = await self.app.reader.ask(lambda store: store.cases(record.id, task.task))
-        except QrtuiError as error:
-            self.report(error)
-            return
-        self._cases = [case for case in cases if case.condition.dataset == task.dataset]
-        self._draw_case(task)
+    async def _show_case(self, again: bool = False) -> None:
+        """Read and show the chosen task's case."""
+        task, pair, comparison = self._tasks.chosen, self._pair, self._comparison
+        if task is None or pair is None or comparison is None:
+            self._shown = None
+        elif again or self._shown is None or (self._shown.task, self._shown.pair) != (task, pair):
+            sample, raw, ansi = self._cases.sample, self._cases.raw, self.app.current_theme.ansi
+            try:
+                self._shown = await self.app.reader.ask(
+                    lambda store: read_case(store, comparison, pair, task, sample=sample, raw=raw, ansi=ansi)
+                )
+            except QrtuiError as error:
+                self.report(error)
+                return
+        self._cases.show(self._shown, comparison)
 
-    def _draw_case(self, task: TaskKey | None) -> None:
-        comparison, pair = self._comparison, self._pair
-        if comparison is None or pair is None:
-            return
-        # Without a task there is nothing to say of one, least of all that it was not generated.
-        self.query_one("#pair").display = task is not None
-        baseline = comparison.baselines.get(pair.model, "")
-        original = self._find(pair.model, baseline, pair.perturbation)
-        quantized = self._find(pair.model, pair.quantized, pair.perturbation)
-        self.query_one("#original", VerdictBadge).show(original, f"{baseline} original")
-        self.query_one("#quantized", VerdictBadge).show(quantized, f"{pair.quantized} quantized")
-        self.query_one(SideBySide).show(self._program(original), self._program(quantized))
-        model = f"{pair.model}, " if len(comparison.models) > 1 else ""
-        name = f"{task.task}, " if task else ""
-        self.query_one("#pair").border_title = f"{name}{model}{pair.perturbation}: {baseline} beside {pair.quantized}"
-        self.query_one("#pair").border_subtitle = "text as generated" if self._raw else "program as judged"
-        self._draw_prompt(task, original or quantized)
+    def on_resize(self, event: events.Resize) -> None:
+        """The list gets its share of another width."""
+        self.call_after_refresh(self._tasks.fit_anew)
 
-    def _draw_prompt(self, task: TaskKey | None, case: Case | None) -> None:
-        panel, prompt = self.query_one("#prompt-panel"), self.query_one("#prompt", Static)
-        if task is None or case is None:
-            panel.border_title = "Prompt"
-            prompt.update("")
-            return
-        clean = self._find(case.condition.model, case.condition.precision, "clean")
-        panel.border_title = f"{task.task}: prompt{_what_changed(case, clean)}"
-        prompt.update(marked((clean or case).prompt.strip("\n"), case.prompt.strip("\n")))
+    # Which two are compared
 
-    def _find(self, model: str, precision: str, perturbation: str) -> Case | None:
-        wanted = (model, precision, perturbation)
-        found = (
-            c for c in self._cases if (c.condition.model, c.condition.precision, c.condition.perturbation) == wanted
-        )
-        return next(found, None)
+    def _to(self, pair: Pair) -> None:
+        self._pair, self._picked = pair, True
+        if self._comparison is not None:
+            self._tasks.show(self._comparison, pair)
+            self._show_case()
 
-    def _program(self, case: Case | None) -> str:
-        if case is None:
-            return ""
-        return printable((case.text if self._raw else case.solution) or "")
-
-    # Actions
-
-    def action_divergence(self, step: int) -> None:
-        """Go to the next or previous task where one passed and the other did not."""
-        table = self.query_one(TaskTable)
-        if self._comparison is None or self._pair is None:
-            return
-        found = self._comparison.next_divergence(table.listed, table.cursor_row, self._pair, step)
-        if found is None:
-            self.notify("No listed task diverges here. a and b show other conditions.")
-        elif (found - table.cursor_row) * step <= 0:
-            self.notify(
-                "Round the end: back at the first." if step > 0 else "Round the start: back at the last.", timeout=2
-            )
-        if found is not None:
-            table.move_cursor(row=found)
+    @on(TaskTable.PairPicked)
+    def _pair_picked(self, event: TaskTable.PairPicked) -> None:
+        if self._pair is not None:
+            quantized = event.quantized or self._pair.quantized
+            self._to(self._pair._replace(perturbation=event.perturbation, quantized=quantized))
 
     def action_perturbation(self, step: int) -> None:
         """Show another perturbation."""
         if self._comparison is not None and self._pair is not None:
-            self._to(
-                self._pair._replace(perturbation=_next(self._comparison.perturbations, self._pair.perturbation, step))
-            )
+            choices = [name for name in self._comparison.perturbations if name != CLEAN or not self._cases.four]
+            self._to(self._pair._replace(perturbation=_next(choices, self._pair.perturbation, step)))
 
-    def action_precision(self) -> None:
+    def action_precision(self, step: int) -> None:
         """Compare another quantized precision."""
         if self._comparison is not None and self._pair is not None:
             quantized = self._comparison.quantized(self._pair.model)
-            self._to(self._pair._replace(quantized=_next(quantized, self._pair.quantized, 1)))
+            self._to(self._pair._replace(quantized=_next(quantized, self._pair.quantized, step)))
 
-    def action_model(self) -> None:
+    def action_model(self, step: int) -> None:
         """Show another model of the run."""
-        if self._comparison is not None and self._pair is not None:
-            model = _next(self._comparison.models, self._pair.model, 1)
-            quantized = self._comparison.quantized(model)
-            kept = self._pair.quantized if self._pair.quantized in quantized else next(iter(quantized), "")
-            self._to(self._pair._replace(model=model, quantized=kept))
+        if self._comparison is None or self._pair is None:
+            return
+        model = _next(self._comparison.models, self._pair.model, step)
+        if model == self._pair.model:
+            self.notify("This run has one model.", timeout=2)
+            return
+        quantized = self._comparison.quantized(model)
+        kept = self._pair.quantized if self._pair.quantized in quantized else next(iter(quantized), "")
+        self._to(self._pair._replace(model=model, quantized=kept))
 
-    def _to(self, pair: Pair) -> None:
-        self._pair = pair
-        self._show_tasks()
-        self._show_case()
+    # Which task
 
-    def action_filter(self) -> None:
-        """The next filter."""
-        select = self.query_one("#filter", Select)
-        select.value = _next(list(FILTERS), str(select.value), 1)
+    def action_divergence(self, step: int) -> None:
+        """Go to the next or previous task where one passed and the other did not."""
+        table = self._tasks.table
+        if self._comparison is None or self._pair is None:
+            return
+        at = table.cursor_row
+        found = self._comparison.next_divergence(table.listed, at, self._pair, step)
+        if found is None:
+            self.notify("No listed task diverges here. a and b show other conditions.")
+            return
+        if (found - at) * step <= 0:
+            beginning = "Round the end: back at the first." if step > 0 else "Round the start: back at the last."
+            self.notify(beginning, timeout=2)
+        self._picked = True
+        table.move_cursor(found)
+
+    def action_move(self, where: str) -> None:
+        """Move in the list of tasks, unless a program or a prompt has the keys."""
+        if self.focused is None or self.focused is self._tasks.table:
+            self._picked = True
+            self._tasks.table.go(where)
+        else:
+            super().action_move(where)
+
+    def action_filter(self, step: int) -> None:
+        """Another filter."""
+        self._tasks.another_filter(step)
 
     def action_search(self) -> None:
-        """Type part of a task's id."""
-        self.query_one("#find", Input).focus()
+        """Find tasks by words of their ids or prompts."""
+        self._tasks.begin_search()
 
     def action_back(self) -> None:
-        """Leave the search; a second time, empty it."""
-        table, find = self.query_one(TaskTable), self.query_one("#find", Input)
-        if not find.has_focus:
-            find.value = ""
-        table.focus()
+        """Leave the 2×2 or a program; a second time, empty the search."""
+        if self._cases.four:
+            self.action_four()
+        elif self._tasks.table.has_focus:
+            self._tasks.empty_search()
+        else:
+            self._tasks.table.focus()
+
+    # How it is shown
+
+    def action_four(self) -> None:
+        """Show original and quantized, clean and perturbed (the 2×2), or the two alone."""
+        if self._comparison is None or self._pair is None:
+            return
+        four, perturbed = not self._cases.four, self._comparison.perturbed(self._pair)
+        if four and perturbed.perturbation == CLEAN:
+            self.notify("This run has no perturbation to show beside the clean prompts.")
+            return
+        self.set_class(four, "-four")
+        self._cases.show_four(four)
+        self._to(perturbed if four else self._pair)
+        # Without the keys in a part of it, j and k go from task to task.
+        self.set_focus(None if four and not self._tasks.display else self._tasks.table)
+
+    def action_sample(self, step: int) -> None:
+        """Show another of several samples."""
+        count = self._shown.sample_count if self._shown else 1
+        if count == 1:
+            self.notify("One completion was drawn for each task: generation.samples is 1.", timeout=3)
+            return
+        self._cases.sample = (min(self._cases.sample, count - 1) + step) % count
+        self._show_case(again=True)
 
     def action_raw(self) -> None:
         """Switch between the program as judged and the text as generated."""
-        self._raw = not self._raw
-        self._draw_case(self.query_one(TaskTable).chosen)
+        self._cases.raw = not self._cases.raw
+        self._show_case(again=True)
+
+    def action_fold(self) -> None:
+        """Fold lines that are too long, or leave them to be scrolled to."""
+        self._cases.switch_folding()
 
     def action_zoom(self) -> None:
         """Give the programs the whole room, or take it back."""
         self.toggle_class("-zoom")
 
-    def action_task(self, step: int) -> None:
-        """Go to the next or previous task."""
-        table = self.query_one(TaskTable)
-        table.move_cursor(row=table.cursor_row + step)
-
     def action_scroll(self, step: int) -> None:
-        """Scroll both programs by half their height."""
-        programs = self.query_one(SideBySide)
-        programs.scroll_relative(y=step * max(1, programs.size.height // 2), animate=False)
+        """Scroll the programs by half their height."""
+        self._cases.scroll_programs(rows=step)
+
+    def action_sideways(self, step: int) -> None:
+        """Scroll the programs sideways."""
+        self._cases.scroll_programs(columns=step * _SIDEWAYS)
+
+    # Taking it along
 
     def action_copy(self) -> None:
         """Copy the case as Markdown."""
-        text = self._markdown()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify(
-                f"{counted(len(text.splitlines()), 'line')} copied, if the terminal allows it; e saves them to a file."
-            )
+        self._take_along("copy")
 
-    def action_export(self) -> None:
+    def action_export_text(self) -> None:
         """Save the case as Markdown in the current folder."""
-        text, task = self._markdown(), self.query_one(TaskTable).chosen
-        if not text or task is None or self._record is None:
-            return
-        path = _unused(Path(f"qrtui-run{self._record.id}-{task.task.replace('/', '-')}.md"))
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            self.report(
-                QrtuiError(f"{path.resolve()} cannot be written: {error.strerror}", "start qrtui in a folder of yours")
-            )
-            return
-        self.notify(f"Saved to {path.resolve()}")
+        self._take_along("text")
 
-    def _markdown(self) -> str:
-        from qrtui.results.case import case_markdown
+    def action_export_picture(self) -> None:
+        """Save the case as a picture (SVG) in the current folder."""
+        self._take_along("picture")
 
-        task = self.query_one(TaskTable).chosen
-        if task is None or self._record is None or not self._cases:
+    @work(exclusive=True, group="taking")
+    async def _take_along(self, how: str) -> None:
+        from qrtui.tui.case_taken import take_case
+
+        if self._shown is None or self._run is None or not self._shown.cases:
             self.notify("There is no case to take along here.", severity="warning")
-            return ""
-        return case_markdown(self._record, task.task, self._cases)
+            return
+        await take_case(self.app, self._run, self._shown, self._cases.sample, how)
 
 
-def _comparison(store: Any, run: int) -> tuple[Any, Comparison]:
-    return store.run(str(run)), Comparison(store.conditions(run), store.outcomes(run))
-
-
-def _what_changed(case: Case, clean: Case | None) -> str:
-    perturbation = case.condition.perturbation
-    if perturbation == "clean" or clean is None:
-        return ""
-    if case.prompt != clean.prompt:
-        return f", changed by {perturbation}: changes marked"
-    if case.condition.dose is not None:
-        return f" (unchanged; {case.condition.dose.in_words})"
-    return f" (unchanged under {perturbation})"
+def _first_of(waiting: list[ConditionRecord]) -> Callable[[Store], list[Column]]:
+    return lambda store: read_columns(store, waiting, _STEP_SECONDS)
 
 
 def _next(values: list[str], value: str, step: int) -> str:
     return values[(values.index(value) + step) % len(values)] if value in values else value
-
-
-def _unused(path: Path) -> Path:
-    candidates = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, 1000))]
-    return next((candidate for candidate in candidates if not candidate.exists()), path)

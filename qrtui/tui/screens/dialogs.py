@@ -1,8 +1,8 @@
-"""The dialogs: an error with its way out, a question with two answers, a path to type."""
+"""The dialogs: an error with its way out, a question with two answers, a line to type."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,22 +11,28 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from qrtui.tui.widgets.moves import MOVES, Moves
+
 Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Result], Generic[Result]):
-    """A titled box in the middle; Escape is the harmless answer. Left and right go from button to button."""
+class Dialog(Moves, ModalScreen[Result], Generic[Result]):
+    """A titled box in the middle, whose lower border says its keys.
+
+    Escape and Ctrl+C give the harmless answer. Left and right go from button to button.
+    """
 
     BINDINGS = [
+        *MOVES,
         Binding("escape", "harmless", "Close", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
-    HARMLESS: object = None
+    HARMLESS: Any = None
 
     def action_harmless(self) -> None:
         """Close without doing anything."""
-        self.dismiss(self.HARMLESS)  # type: ignore[arg-type]
+        self.dismiss(self.HARMLESS)
 
 
 class Message(Dialog[None]):
@@ -42,6 +48,7 @@ class Message(Dialog[None]):
         """The paragraphs, the first one the most important, and a button."""
         with Vertical(classes=f"dialog -{self._kind}") as box:
             box.border_title = self._title
+            box.border_subtitle = "Enter or Esc closes"
             for number, paragraph in enumerate(filter(None, self._paragraphs)):
                 yield Label(paragraph, classes="dialog-text" if number == 0 else "dialog-way-out", markup=False)
             with Horizontal(classes="dialog-buttons"):
@@ -66,6 +73,7 @@ class Question(Dialog[str]):
         """The text over a row of buttons."""
         with Vertical(classes="dialog -question") as box:
             box.border_title = self._title
+            box.border_subtitle = f"← → choose   Enter takes it   Esc: {self._choices[self.HARMLESS]}"
             yield Label(self._text, classes="dialog-text", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 for key, label in self._choices.items():
@@ -93,9 +101,9 @@ class AskPath(Dialog[str | None]):
         """The text over the input."""
         with Vertical(classes="dialog -question") as box:
             box.border_title = self._title
+            box.border_subtitle = "Enter takes it   Esc goes back"
             yield Label(self._text, classes="dialog-text", markup=False)
-            yield Input(self._path, compact=True)
-            yield Label("Enter takes it, Escape goes back", classes="dialog-way-out")
+            yield Input(self._path, compact=True, select_on_focus=False)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,29 +12,40 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from qrtui.errors import QrtuiError
+from qrtui.tui.keys import key_name, with_ids
 from qrtui.tui.widgets.header import HeaderLine, RoomTab, RoomTabs
+from qrtui.tui.widgets.moves import MOVES, Moves
 
 if TYPE_CHECKING:
     from qrtui.tui.app import QrtuiApp
 
 
-class FramedScreen(Screen[None]):
-    """A room. Subclasses give `ROOM` and `body`, and draw what the engine did in `show_state`."""
+class FramedScreen(Moves, Screen[None]):
+    """A room. Subclasses give `ROOM` and `body`, and draw what the engine did in `show_state`.
+
+    Each of a room's bindings gets an id, `room.action`, by which the settings file can give it another key.
+    """
 
     ROOM: ClassVar[str] = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (46, "-very-tall")]
     BINDINGS = [
-        Binding("1", "app.room('setup')", "Go to Setup", show=False),
-        Binding("2", "app.room('run')", "Go to Run", show=False),
-        Binding("3", "app.room('compare')", "Go to Compare", show=False),
-        Binding("4", "app.room('charts')", "Go to Charts", show=False),
-        Binding("5", "app.room('history')", "Go to History", show=False),
-        Binding("6", "app.room('playground')", "Go to Playground", show=False),
+        Binding("1", "app.room('setup')", "Go to Setup", show=False, id="go.setup"),
+        Binding("2", "app.room('run')", "Go to Run", show=False, id="go.run"),
+        Binding("3", "app.room('compare')", "Go to Compare", show=False, id="go.compare"),
+        Binding("4", "app.room('charts')", "Go to Charts", show=False, id="go.charts"),
+        Binding("5", "app.room('history')", "Go to History", show=False, id="go.history"),
+        Binding("6", "app.room('playground')", "Go to Playground", show=False, id="go.playground"),
+        *MOVES,
     ]
 
     app: QrtuiApp
     _complete = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "BINDINGS" in cls.__dict__:
+            cls.BINDINGS = with_ids(cls.ROOM, cls.BINDINGS)
+        super().__init_subclass__(**options)
 
     def compose(self) -> ComposeResult:
         """Header and tabs, the room's own body, footer."""
@@ -74,18 +85,19 @@ class FramedScreen(Screen[None]):
         self.app.report(error)
 
     def actions(self) -> Iterator[tuple[str, str, str]]:
-        """What can be done here: in words, the key or keys, and the action to run."""
+        """What can be done here: in words, the key or keys as they are set, and the action to run."""
         found: dict[str, tuple[list[str], str]] = {}
         for binding in [*type(self).BINDINGS, *FramedScreen.BINDINGS]:
             if isinstance(binding, Binding) and binding.description:
-                keys, _ = found.setdefault(self._meaning(binding), ([], binding.action))
-                keys.append(_key_name(binding))
+                keys, _ = found.setdefault(self.meaning_of(binding), ([], binding.action))
+                keys += map(key_name, self.app.keymap.get(binding.id or "", binding.key).split(","))
         for meaning, (keys, action) in found.items():
-            yield meaning, ", ".join(keys), action
+            yield meaning, ", ".join(dict.fromkeys(keys)), action
 
-    def _meaning(self, binding: Binding) -> str:
+    @classmethod
+    def meaning_of(cls, binding: Binding) -> str:
         """What a key does: the binding's own words, else those of its action's method."""
-        method = getattr(self, f"action_{binding.action.partition('(')[0]}", None)
+        method = getattr(cls, f"action_{binding.action.partition('(')[0]}", None)
         said = (method.__doc__ or "").partition("\n")[0].rstrip(".") if method and "(" not in binding.action else ""
         meaning = binding.tooltip or said or binding.description
         return meaning[:1].lower() + meaning[1:]
@@ -93,12 +105,3 @@ class FramedScreen(Screen[None]):
     @on(RoomTab.Chosen)
     def _go(self, event: RoomTab.Chosen) -> None:
         self.app.action_room(event.room)
-
-
-_KEY_NAMES = {"question_mark": "?", "slash": "/", "escape": "Esc", "enter": "Enter", "space": "Space"}
-
-
-def _key_name(binding: Binding) -> str:
-    if binding.key.startswith("ctrl+"):
-        return f"Ctrl+{binding.key[5:].upper()}"
-    return _KEY_NAMES.get(binding.key, binding.key)

@@ -12,6 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.widgets.header import ROOMS
+from qrtui.tui.widgets.moves import MOVES, Moves
 
 WORDS = {
     "original": "the model in its baseline precision; everything is measured on it too",
@@ -30,10 +32,14 @@ WORDS = {
     "judge L3 L2 L1": "how well generated code is locked away: namespaces and L2; Landlock and seccomp; limits only",
 }
 _EVERYWHERE = [
-    ("1 2 3 4", "go to Setup, Run, Compare, History"),
+    ("1 to 6", f"go to {', '.join(ROOMS.values())}"),
     ("Tab, Shift+Tab", "go to the next or previous part of the screen"),
-    ("arrows, j k", "move"),
-    ("Ctrl+P", "find any action by its name"),
+    ("arrows, j k", "move in a list, a table or a text"),
+    ("g G", "go to its top, to its bottom"),
+    ("Ctrl+D, Ctrl+U", "move by half a page"),
+    ("Ctrl+P", "find any action by its name, and all themes"),
+    ("Ctrl+T", "next theme: dark, light, the terminal's own colours"),
+    ("Esc, Ctrl+C", "leave a dialog or a field"),
     ("q, Ctrl+C", "quit; asks if a run is under way, and nothing is lost"),
 ]
 
@@ -41,13 +47,12 @@ _EVERYWHERE = [
 _TEXT_WIDTH = 52
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Moves, ModalScreen[None]):
     """A page over the room; any of its keys closes it."""
 
     BINDINGS = [
+        *MOVES,
         Binding("escape,question_mark,q,enter", "dismiss", "Close", show=False),
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
     ]
 
     def __init__(self, room: FramedScreen) -> None:
@@ -58,17 +63,13 @@ class HelpScreen(ModalScreen[None]):
         """Keys, then words."""
         with VerticalScroll(id="help", classes="dialog -question") as page:
             page.border_title = f"Help: {self._room.ROOM.capitalize()}"
-            page.border_subtitle = "Esc closes"
+            page.border_subtitle = "j k scroll   Esc closes   other keys: qrtui keys"
             yield Static(_table("Keys", self._keys()), markup=False)
             yield Static(_table("Words", list(WORDS.items())), markup=False)
 
     def _keys(self) -> list[tuple[str, str]]:
         own = [(keys, meaning) for meaning, keys, action in self._room.actions() if not action.startswith("app.")]
         return [*own, *_EVERYWHERE]
-
-    def action_scroll(self, step: int) -> None:
-        """Move the page."""
-        self.query_one("#help").scroll_relative(y=step, animate=False)
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> Content:

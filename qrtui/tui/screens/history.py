@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
-from textual.widgets import DataTable, Static
+from textual.containers import Vertical
+from textual.widgets import DataTable, Input, Static
 
 from qrtui.errors import QrtuiError
-from qrtui.tui.headline import status_of, subject_of_record
-from qrtui.tui.screens.dialogs import Question
+from qrtui.results.case import printable
+from qrtui.tui.headline import subject_of_record
+from qrtui.tui.screens.ask_words import AskWords
+from qrtui.tui.screens.dialogs import AskPath, Question
 from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.screens.two_runs import TwoRuns
 from qrtui.tui.widgets.conditions_table import ConditionsTable
-from qrtui.tui.widgets.themed_text import themed
+from qrtui.tui.widgets.find_field import FindField
+from qrtui.tui.widgets.runs_table import ListedRun, RunsTable
 from qrtui.tui.wording import NOTHING, local_time
 
 if TYPE_CHECKING:
+    from qrtui.results.planned import RunRows
     from qrtui.results.records import RunRecord
+    from qrtui.results.store import Store
 
 _LOOK_AGAIN_SECONDS = 2.0
+_PAGE = 500
+_KEPT_DELETIONS = 5
 _NO_RUN = "No run yet. Pick what to run in Setup (1) and press r; every run is kept here."
-_COLOURS = {
-    "finished": "text-success",
-    "failed": "text-error",
-    "stopped": "text-warning",
-    "running": "accent",
-    "unfinished": "text-warning",
-}
-_MARKS = {"finished": "✓", "failed": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
-
-
-class RunsTable(DataTable[Text]):
-    """The runs; Enter, which a table otherwise keeps to itself, is offered in the footer."""
-
-    BINDINGS = [Binding("enter", "select_cursor", "Compare")]
 
 
 class HistoryScreen(FramedScreen):
@@ -47,36 +43,50 @@ class HistoryScreen(FramedScreen):
     CSS_PATH = "history.tcss"
     BINDINGS = [
         Binding("enter", "open", "Compare", show=False),
-        Binding("o", "table", "Table"),
-        Binding("r", "resume", "Run on/again"),
+        Binding("o", "table", "Table", show=False),
+        Binding("r", "resume", "Resume"),
+        Binding("slash", "search", "Find", key_display="/"),
+        Binding("space", "mark", "Mark", key_display="Space"),
+        Binding("c", "side_by_side", "Two"),
+        Binding("t", "tag", "Tag"),
+        Binding("n", "rename", "Name", show=False),
+        Binding("e", "export", "Export"),
         Binding("d", "delete", "Delete"),
-        Binding("j", "run(1)", "Next run", show=False),
-        Binding("k", "run(-1)", "Previous run", show=False),
+        Binding("u", "undo", "Undo"),
+        Binding("escape", "back", "Show all runs again", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
-        self._runs: list[RunRecord] = []
+        self._marked: tuple[int, ...] = ()
+        self._deleted: deque[RunRows] = deque(maxlen=_KEPT_DELETIONS)
+        self._subjects: dict[tuple[int, str], str] = {}
+        self._shown: RunRecord | None = None
+        self._read_so_far = 0
+        self._count = 0
         self._state = -1
 
     def body(self) -> ComposeResult:
         """Runs above, the chosen one below."""
         yield Static(_NO_RUN, id="no-history", classes="empty")
         with Vertical(id="history"):
-            with Horizontal(id="runs-panel", classes="panel") as runs:
+            with Vertical(id="runs-panel", classes="panel") as runs:
                 runs.border_title = "Runs"
-                yield RunsTable(id="runs", cursor_type="row")
+                yield FindField(id="find", placeholder="/ find in names, tags, states, models, data sets, attacks")
+                yield RunsTable(id="runs")
+                yield Static("", id="no-match", classes="empty")
             with Vertical(id="chosen-panel", classes="panel"):
                 yield Static("", id="chosen-subject", markup=False)
                 yield ConditionsTable(id="chosen-conditions")
 
     def on_mount(self) -> None:
-        """Columns are as wide as what is in them."""
-        table = self.query_one("#runs", DataTable)
-        for name in ("run", "name", "status", "started", "judged", "what"):
-            table.add_column(Text(name, justify="right" if name in ("run", "judged") else "left"), key=name)
-        table.focus()
+        """Begin with the list."""
+        self.query_one(RunsTable).focus()
         self.set_interval(_LOOK_AGAIN_SECONDS, self._follow)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Undo is offered only where something was deleted."""
+        return bool(self._deleted) if action == "undo" else True
 
     def show_state(self) -> None:
         """Look at the database again; the run under way is followed more slowly."""
@@ -92,65 +102,99 @@ class HistoryScreen(FramedScreen):
             self._state = self.app.state.results
             self._read()
 
+    # The list
+
     @work(exclusive=True, group="runs")
-    async def _read(self) -> None:
+    async def _read(self, further: int = 0) -> None:
+        """Read what is shown again, and `further` runs with it."""
+        limit = max(self._read_so_far, _PAGE) + further
+        search = self.query_one("#find", Input).value
         try:
-            self._runs = await self.app.reader.ask(lambda store: store.runs())
+            count, every, runs = await self.app.reader.ask(lambda store: self._listed(store, search, limit))
         except QrtuiError as error:
             self.report(error)
             return
-        self._show_runs()
+        self._read_so_far = len(runs) if further else max(self._read_so_far, min(len(runs), _PAGE))
+        self._count = count
+        self._show_runs(runs, search, every)
 
-    def _show_runs(self) -> None:
-        self.query_one("#no-history").display = not self._runs
-        self.query_one("#history").display = bool(self._runs)
-        table = self.query_one("#runs", DataTable)
-        at = table.cursor_row
-        table.clear()
-        for run in self._runs:
-            table.add_row(*self._cells(run), key=str(run.id))
-        table.move_cursor(row=min(at, len(self._runs) - 1))
+    def _listed(self, store: Store, search: str, limit: int) -> tuple[int, int, list[ListedRun]]:
+        """On the reader's thread: how many runs the search finds, how many there are, and the first of those found."""
+        runs = []
+        for record in store.runs(search, limit=limit):
+            key = (record.id, record.started)
+            if key not in self._subjects:
+                self._subjects[key] = subject_of_record(record)
+            runs.append(ListedRun(record, self._subjects[key]))
+        return store.count_runs(search), store.count_runs(), runs
 
-    def _cells(self, run: RunRecord) -> list[Text]:
-        app = self.app
-        status = "running" if run.id == app.state.run and app.state.under_way else status_of(run)
-        return [
-            themed(app, str(run.id), right=True),
-            themed(app, run.name),
-            themed(app, f"{_MARKS[status]} {status}", _COLOURS[status]),
-            themed(app, local_time(run.started), "muted"),
-            themed(app, f"{run.judged:,}/{run.total:,}", right=True),
-            themed(app, subject_of_record(run), "muted"),
-        ]
+    def _show_runs(self, runs: list[ListedRun], search: str, every: int) -> None:
+        self.query_one("#no-history").display = not every
+        self.query_one("#history").display = bool(every)
+        table, nothing = self.query_one(RunsTable), self.query_one("#no-match", Static)
+        table.display, nothing.display = bool(runs), not runs
+        nothing.update(f"No run has “{printable(search.strip())}”. Esc shows all runs again.")
+        self.query_one("#chosen-panel").display = bool(runs)
+        table.show(runs, self.app.state.run if self.app.state.under_way else None, self._marked)
+        self._show_counts(search, every)
+        self._show_chosen()
+
+    def _show_counts(self, search: str, every: int) -> None:
+        panel = self.query_one("#runs-panel")
+        panel.border_title = f"Runs: {self._count:,} of {every:,}" if search.strip() else f"Runs: {every:,}"
+        marks = {0: "", 1: f"run {self._marked[0]} is marked" if self._marked else "", 2: ""}[len(self._marked)]
+        if len(self._marked) == 2:
+            marks = f"{self._marked[0]} and {self._marked[1]} are marked: c shows them side by side"
+        panel.border_subtitle = marks
+
+    @on(RunsTable.NearEnd)
+    def _read_on(self) -> None:
+        if self._read_so_far < self._count:
+            self._read(_PAGE)
+
+    @on(Input.Changed, "#find")
+    def _searched(self) -> None:
+        self._read_so_far = 0
+        self._read()
+
+    @on(FindField.Left)
+    def _searched_enough(self) -> None:
+        self.query_one(RunsTable).focus()
+
+    # The chosen run
 
     @property
     def chosen(self) -> RunRecord | None:
         """The run under the cursor."""
-        row = self.query_one("#runs", DataTable).cursor_row
-        return self._runs[row] if 0 <= row < len(self._runs) else None
+        return self.query_one(RunsTable).chosen
 
     @on(DataTable.RowHighlighted, "#runs")
+    def _chosen_changed(self) -> None:
+        self._show_chosen()
+
     @work(exclusive=True, group="chosen")
     async def _show_chosen(self) -> None:
         run = self.chosen
-        if run is None:
+        if run is None or run == self._shown:
             return
+        self._show_subject(run)
         try:
             rows = await self.app.reader.ask(lambda store: _rows(store, run.id))
         except QrtuiError as error:
             self.report(error)
             return
-        panel = self.query_one("#chosen-panel")
-        panel.border_title = f"Run {run.id}, {run.name}"
-        took = f", ended {local_time(run.finished)}" if run.finished else ""
-        device = run.environment.get("device") or NOTHING
-        level = run.environment.get("judge_level") or NOTHING
-        self.query_one("#chosen-subject", Static).update(
-            f"{subject_of_record(run)}   started {local_time(run.started)}{took}   {device}   judge {level}"
-        )
+        self._shown = run
         table = self.query_one(ConditionsTable)
         table.show(rows)
-        panel.border_subtitle = f"{table.protocol} noise" if table.protocol else ""
+        self.query_one("#chosen-panel").border_subtitle = f"{table.protocol} noise" if table.protocol else ""
+
+    def _show_subject(self, run: RunRecord) -> None:
+        self.query_one("#chosen-panel").border_title = f"Run {run.id}, {printable(run.name)}"
+        took = f", ended {local_time(run.finished)}" if run.finished else ""
+        device, level = (run.environment.get(key) or NOTHING for key in ("device", "judge_level"))
+        self.query_one("#chosen-subject", Static).update(
+            printable(f"{subject_of_record(run)}   began {local_time(run.started)}{took}   {device}   judge {level}")
+        )
 
     # Actions
 
@@ -170,10 +214,80 @@ class HistoryScreen(FramedScreen):
         if self.chosen:
             self.app.resume(self.chosen)
 
-    def action_run(self, step: int) -> None:
-        """Go to the next or previous run."""
-        table = self.query_one("#runs", DataTable)
-        table.move_cursor(row=table.cursor_row + step)
+    def action_search(self) -> None:
+        """Find runs by words in their names, tags, states and experiments."""
+        self.query_one(FindField).begin()
+
+    def action_back(self) -> None:
+        """Leave the search; a second time, show all runs again."""
+        table, find = self.query_one(RunsTable), self.query_one(FindField)
+        if not find.has_focus:
+            find.value = ""
+        table.focus()
+
+    def action_mark(self) -> None:
+        """Mark the chosen run, to see two of them side by side."""
+        run = self.chosen
+        if run is None:
+            return
+        others = tuple(id for id in self._marked if id != run.id)
+        self._marked = others if run.id in self._marked else (*others, run.id)[-2:]
+        self.query_one(RunsTable).mark(self._marked)
+        self._read()
+
+    @work
+    async def action_side_by_side(self) -> None:
+        """Show two runs side by side: the marked ones, or the marked one and the chosen."""
+        wanted = dict.fromkeys((*self._marked, *([self.chosen.id] if self.chosen else [])))
+        if len(wanted) < 2:
+            self.notify("Mark a run with Space, go to another, and press c.")
+            return
+        try:
+            first, second = await self.app.reader.ask(lambda store: [store.run(str(id)) for id in [*wanted][:2]])
+        except QrtuiError as error:
+            self._marked = ()
+            self.report(error)
+            return
+        await self.app.push_screen_wait(TwoRuns(first, second))
+
+    @work
+    async def action_rename(self) -> None:
+        """Give the chosen run another name."""
+        run = self.chosen
+        if run is None:
+            return
+        name = await self.app.push_screen_wait(AskWords(f"The name of run {run.id}", "One line.", run.name))
+        if name:
+            await self._change(lambda store: store.rename_run(run.id, name))
+
+    @work
+    async def action_tag(self) -> None:
+        """Give the chosen run tags: words to find it by."""
+        run = self.chosen
+        if run is None:
+            return
+        text = "Words to find it by, with spaces between them."
+        tags = await self.app.push_screen_wait(AskWords(f"Tags of run {run.id}", text, " ".join(run.tags)))
+        if tags is not None:
+            await self._change(lambda store: store.tag_run(run.id, tags.replace(",", " ").split()))
+
+    @work
+    async def action_export(self) -> None:
+        """Write all of the chosen run into a folder, for another machine."""
+        run = self.chosen
+        if run is None:
+            return
+        text = "A folder that is not there yet. On another machine: qrtui import FOLDER"
+        path = await self.app.push_screen_wait(AskPath(f"Export run {run.id}", text, f"qrtui-run-{run.id}"))
+        if not path:
+            return
+        folder = Path(path).expanduser().absolute()
+        try:
+            await asyncio.to_thread(_export, self.app.database, run.id, folder)
+        except QrtuiError as error:
+            self.report(error)
+            return
+        self.notify(f"Run {run.id} is in {folder}", markup=False)
 
     @work
     async def action_delete(self) -> None:
@@ -185,20 +299,49 @@ class HistoryScreen(FramedScreen):
             self.notify("This run is under way. Stop it first: 2, then x.", severity="warning")
             return
         text = "Its completions and verdicts stay in the database: the same experiment, run again, finds them."
-        question = Question(f"Delete run {run.id}, {run.name}?", text, delete="Delete", keep="Keep")
+        question = Question(f"Delete run {run.id}, {printable(run.name)}?", text, delete="Delete", keep="Keep")
         if await self.app.push_screen_wait(question) != "delete":
             return
+        rows = await self._change(lambda store: store.delete_run(run.id))
+        if rows is not None:
+            self._deleted.append(rows)
+            self._marked = tuple(id for id in self._marked if id != run.id)
+            self.app.forget(run.id)
+            self.refresh_bindings()
+            self.notify(f"Run {run.id} deleted; u brings it back")
+
+    @work
+    async def action_undo(self) -> None:
+        """Bring back the run that was deleted last."""
+        if not self._deleted:
+            return
+        rows = self._deleted.pop()
+        self.refresh_bindings()
+        number = await self._change(lambda store: store.restore_run(rows))
+        if number is not None:
+            again = "" if number == rows.id else f", now as run {number}"
+            self.notify(f"Run {rows.id} is back{again}")
+
+    async def _change(self, change: Any) -> Any:
+        """What `change` returns for the store; the list is read again. None where it failed, which is then shown."""
         try:
-            await self.app.reader.ask(lambda store: store.delete_run(run.id))
+            return await self.app.reader.ask(change)
         except QrtuiError as error:
             self.report(error)
-            return
-        self.app.forget(run.id)
-        self.notify(f"Run {run.id} deleted")
-        self._read()
+            return None
+        finally:
+            self._read()
 
 
 def _rows(store: Any, run: int) -> Any:
     from qrtui.results.table import table
 
     return table(store.conditions(run), store.outcomes(run))
+
+
+def _export(database: Path, run: int, folder: Path) -> None:
+    from qrtui.results.exchange.exporting import export_run
+    from qrtui.results.store import Store
+
+    with Store(database) as store:
+        export_run(store, store.run(str(run)), folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
@@ -17,11 +18,11 @@ from qrtui.paths import log_file
 from qrtui.tui.headline import status_of
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.framed import FramedScreen
-from qrtui.tui.widgets.chart import BarChart
 from qrtui.tui.widgets.conditions_table import ConditionsTable
+from qrtui.tui.widgets.device_line import DeviceLine
 from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
-from qrtui.tui.widgets.run_charts import pass_bars, pass_chart, rrs_bars, rrs_chart
+from qrtui.tui.widgets.run_charts import RunCharts
 from qrtui.tui.wording import counted, in_time
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from qrtui.results.table import Row
 
 _TABLE_SECONDS = 0.5
+_DEVICE_SECONDS = 2.0
 _NO_RUN = "No run yet. Pick what to run in Setup (1) and press r, or open an earlier run in History (5)."
 
 
@@ -41,6 +43,8 @@ class RunScreen(FramedScreen):
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
         Binding("r", "again", "Again"),
+        Binding("w", "waiting", "Next", tooltip="start the experiment that waits"),
+        Binding("d", "drop", "Drop", tooltip="take the last experiment off those that wait"),
         Binding("c", "chart", "Chart"),
         Binding("l", "log", "Log"),
         Binding("enter", "compare", "Compare", show=False),
@@ -51,7 +55,7 @@ class RunScreen(FramedScreen):
     def __init__(self) -> None:
         super().__init__()
         self._drawn: tuple[int | None, int, str] | None = None
-        self._offered: tuple[str, bool] | None = None
+        self._offered: tuple[str, bool, int] | None = None
         self._logged = 0
         self._reading = False
         self._strengths: dict[int, Sequence[AttackStrength]] = {}
@@ -60,18 +64,18 @@ class RunScreen(FramedScreen):
     def body(self) -> ComposeResult:
         """Stage and progress above; table and chart; log below."""
         with Vertical(id="progress"):
-            yield Static("", id="stage", markup=False)
+            with Horizontal(id="stage-line"):
+                yield Static("", id="stage", markup=False)
+                yield DeviceLine(id="device")
             yield ProgressLine(id="bar")
+            yield Static("", id="waiting", markup=False)
         yield Static(_NO_RUN, id="no-run", classes="empty")
         with Horizontal(id="run-middle"):
             with Vertical(id="conditions-panel", classes="panel") as conditions:
                 conditions.border_title = "Conditions"
                 yield ConditionsTable(id="conditions")
                 yield Static("", id="strength", markup=False)
-            with VerticalScroll(id="chart-panel", classes="panel") as chart:
-                chart.border_title = "Relative robustness and pass@1"
-                yield rrs_chart()
-                yield pass_chart()
+            yield RunCharts(id="chart-panel")
         with Vertical(id="log-panel", classes="panel") as log:
             log.border_title = "Log"
             yield LogPane(id="log")
@@ -79,6 +83,7 @@ class RunScreen(FramedScreen):
     def on_mount(self) -> None:
         """Look at the clock, the table and the log at their own pace."""
         self.set_interval(_TABLE_SECONDS, self._follow)
+        self.set_interval(_DEVICE_SECONDS, self._measure)
         self.query_one(ConditionsTable).focus()
 
     def show_state(self) -> None:
@@ -89,8 +94,11 @@ class RunScreen(FramedScreen):
             self.query_one(id).display = display
         self.set_class(self.app.opened is not None, "-past")
         self._show_progress(state)
+        waiting = self.query_one("#waiting", Static)
+        waiting.display = bool(state.waiting)
+        waiting.update(waiting_in_words(state))
         self._show_log(state)
-        offered = (state.phase, self.app.opened is None)
+        offered = (state.phase, self.app.opened is None, len(state.waiting))
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -131,7 +139,7 @@ class RunScreen(FramedScreen):
             if run not in self._strengths:
                 # A run's prompts never change: this is measured once.
                 self._strengths = {run: await self.app.reader.ask(lambda store: _strengths(store, run))}
-            rows = await self.app.reader.ask(lambda store: _rows(store, run))
+            rows, outcomes = await self.app.reader.ask(lambda store: _rows(store, run))
         except QrtuiError as error:
             self.report(error)
             return
@@ -139,8 +147,7 @@ class RunScreen(FramedScreen):
             self._reading = False
         at_work = self.app.state.conditions if self.app.opened is None else ()
         self.query_one(ConditionsTable).show(rows, at_work)
-        self.query_one("#rrs-chart", BarChart).show(rrs_bars(rows))
-        self.query_one("#pass-chart", BarChart).show(pass_bars(rows))
+        self.query_one(RunCharts).show(rows, outcomes)
         panel = self.query_one("#conditions-panel")
         protocol = self.query_one(ConditionsTable).protocol
         panel.border_title = f"Conditions, {protocol} noise{_reach(rows)}" if protocol else "Conditions"
@@ -159,6 +166,15 @@ class RunScreen(FramedScreen):
             _strength(row, next(iter(self._strengths.values()), ())) if row else ""
         )
 
+    @work(exclusive=True, group="device")
+    async def _measure(self) -> None:
+        """Look at the device while a run is under way."""
+        state, line = self.app.state, self.query_one(DeviceLine)
+        live = self.app.opened is None and state.under_way and bool(state.device)
+        line.display = live
+        if live and self in self.app.screen_stack:
+            line.show(await asyncio.to_thread(_device_loads, state.device))
+
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -167,6 +183,10 @@ class RunScreen(FramedScreen):
         live = self.app.opened is None and state.under_way and state.phase != "stopping"
         if action in ("pause", "stop"):
             return live
+        if action == "drop":
+            return bool(state.waiting)
+        if action == "waiting":
+            return bool(state.waiting) and not state.under_way
         if action == "again":
             return not state.under_way and (self.app.opened is not None or state.experiment is not None)
         return True
@@ -189,6 +209,17 @@ class RunScreen(FramedScreen):
             self.app.resume(self.app.opened)
         elif self.app.state.experiment is not None:
             self.app.start_run(self.app.state.experiment)
+
+    def action_waiting(self) -> None:
+        """Start the experiment that has waited longest."""
+        self.app.start_waiting()
+        self.show_state()
+
+    def action_drop(self) -> None:
+        """Take the last experiment off those that wait."""
+        if name := self.app.state.drop_waiting():
+            self.notify(f"{name} waits no more.")
+            self.show_state()
 
     def action_chart(self) -> None:
         """Show the chart beside the table, or in its place where both do not fit; or hide it."""
@@ -218,6 +249,15 @@ def stage_in_words(state: RunState) -> str:
     return words if state.under_way else f"{words}   3 compares, r runs it again"
 
 
+def waiting_in_words(state: RunState) -> str:
+    """Which experiments wait for the run under way: `then equal-dose, demo; d drops demo`."""
+    names = [experiment.name for experiment, _ in state.waiting]
+    if not names:
+        return ""
+    start = "" if state.under_way else "; w starts it"
+    return f"{'then' if state.under_way else 'waiting:'} {', '.join(names)}{start}; d drops {names[-1]}"
+
+
 def progress_in_words(state: RunState, now: float) -> tuple[float | None, str]:
     """The share of a run's results that are judged, and the words beside the bar."""
     if state.fetched is not None and state.fetched[1]:
@@ -242,7 +282,14 @@ def _reach(rows: Sequence[Row]) -> str:
 def _rows(store: Any, run: int) -> Any:
     from qrtui.results.table import table
 
-    return table(store.conditions(run), store.outcomes(run))
+    outcomes = store.outcomes(run)
+    return table(store.conditions(run), outcomes), outcomes
+
+
+def _device_loads(device: str) -> Any:
+    from qrtui.models.device_load import device_loads
+
+    return device_loads(device)
 
 
 def _strengths(store: Any, run: int) -> Any:

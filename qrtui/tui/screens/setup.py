@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,20 +15,38 @@ from textual.widgets import Button, Input, Label, Select, SelectionList, Static
 from qrtui.errors import QrtuiError
 from qrtui.generate.settings import PromptStyle
 from qrtui.models.precisions import PRECISIONS
-from qrtui.presets import find_preset, load_preset, preset_names, save_preset
-from qrtui.spec import Experiment
-from qrtui.tui.choice import PLAIN, Choice, experiment_of
+from qrtui.perturb.attack import Attack
+from qrtui.tui.choice import PLAIN, Choice, experiment_of, typed_of
 from qrtui.tui.screens import setup_items as items
-from qrtui.tui.screens.dialogs import AskPath, Question
-from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.screens.dialogs import Question
+from qrtui.tui.screens.setup_edits import EditsOfSetup
+from qrtui.tui.screens.setup_example import example_of
 from qrtui.tui.widgets.checklist import CheckList
 from qrtui.tui.widgets.cost_line import CostLine, plan_as_table
 from qrtui.tui.widgets.panel import Panel
+from qrtui.tui.wording import in_bytes
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from qrtui.plan import Plan
+    from qrtui.results.store import Store
+    from qrtui.spec import Experiment
 
 _TYPING_PAUSE = 0.25
 
+_FIELDS = {
+    "max_new_tokens": ("max tokens", "new tokens of a completion at most"),
+    "temperature": ("temperature", "0 is greedy, as in the paper"),
+    "samples": ("samples", "completions of each prompt; above 1 only with a temperature above 0"),
+    "batch_size": ("batch", "prompts decoded together, or auto"),
+    "seed": ("seed", "fixes attacks, noise and sampling"),
+    "device": ("device", "auto, cpu, cuda or cuda:N"),
+}
+"""The fields of generation: a preset's key, what the screen calls it, and what it means."""
 
-class SetupScreen(FramedScreen):
+
+class SetupScreen(EditsOfSetup):
     """Pick models, precisions, perturbations and tasks; the line at the bottom says what the choice costs."""
 
     ROOM = "setup"
@@ -36,157 +54,153 @@ class SetupScreen(FramedScreen):
     BINDINGS = [
         Binding("r", "run", "Run"),
         Binding("ctrl+r", "run", "Run", show=False),
-        Binding("ctrl+s", "save", "Save preset", key_display="^s"),
-        Binding("ctrl+o", "load", "Load preset", key_display="^o"),
-        Binding("m", "add_model", "Other model"),
+        Binding("ctrl+s", "save", "Save", key_display="^s"),
+        Binding("ctrl+o", "load", "Load", key_display="^o"),
+        Binding("m", "add_model", "Model"),
+        Binding("e", "edit_attack", "Edit attack"),
+        Binding("v", "add_variant", "Variant"),
+        Binding("t", "pick_tasks", "Tasks"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._base = PLAIN
-        self._rows: list[Any] = []
-        self._experiment: Experiment | None = None
-        self._expected_seconds: float | None = None
-        self._replan_timer: Any = None
+        self._plan_made: Plan | None = None
+        self._replan_timer: Timer | None = None
         self._painted = False
 
     def body(self) -> ComposeResult:
-        """Preset, six panels, and the line that says the cost."""
+        """Preset and name, six panels, and the line that says the cost."""
         with Horizontal(id="preset-line"):
             yield Label("preset", classes="field")
             yield Select[str]([], prompt="choose", id="preset", compact=True)
+            yield Label("name", classes="field")
+            yield Input(id="name", compact=True, max_length=60)
             yield Static("", id="preset-description", markup=False)
         with Horizontal(id="setup-top"):
-            with Panel("Models", id="models-panel"):
+            with Panel("Models, and the memory they need", id="models-panel"):
                 yield CheckList(id="models")
             with Panel("Precisions", id="precisions-panel"):
                 with Horizontal(classes="field-line"):
                     yield Label("original", classes="field")
                     yield Select([(name, name) for name in PRECISIONS], id="baseline", compact=True, allow_blank=False)
+                    yield Label("", id="baseline-memory", classes="unit")
                 yield CheckList(id="quantized")
         with Horizontal(id="setup-bottom"):
             with Panel("Prompt attacks", id="attacks-panel"):
                 yield CheckList(id="attacks")
             with Panel("Weight noise", id="noise-panel"), Horizontal():
-                yield CheckList(id="levels")
-                with Panel("", id="noise-kinds"):
+                with Panel("", id="noise-levels", classes="bare"):
+                    yield CheckList(id="levels")
+                    yield Input(placeholder="+ level", id="own-level", compact=True, max_length=8)
+                with Panel("", id="noise-kinds", classes="bare"):
                     yield CheckList(id="kinds")
                     yield CheckList(id="protocols")
             with Panel("Tasks", id="tasks-panel"):
                 yield CheckList(id="datasets")
-                yield from _field("first", "limit", "all", "of each")
-            with Panel("Generation", id="generation-panel"):
-                yield from _field("up to", "max-new-tokens", "512", "tokens")
                 with Horizontal(classes="field-line"):
-                    yield Label("prompt", classes="field")
-                    yield Select(
-                        [(s, s) for s in get_args(PromptStyle)], id="prompt-style", compact=True, allow_blank=False
-                    )
-        with Panel("Completions", id="plan-panel"), VerticalScroll(can_focus=False):
-            yield Static("", id="plan-table", markup=False)
+                    yield Label("first", classes="field")
+                    yield Input(placeholder="all", id="limit", compact=True, max_length=6)
+                    yield Label("of each", classes="unit", id="of-each")
+                    yield Button("Pick", id="pick-tasks", compact=True)
+        with Panel("Generation", id="generation-panel"):
+            yield from _generation()
+        with Horizontal(id="plan-row"):
+            with Panel("Completions", id="plan-panel"), VerticalScroll(can_focus=False):
+                yield Static("", id="plan-table", markup=False)
+            with Panel("Example", id="example-panel"), VerticalScroll(can_focus=False):
+                yield Static("", id="example", markup=False)
         with Horizontal(id="cost"):
             yield Button("Run", id="start", compact=True, variant="primary")
             yield CostLine(id="cost-line")
 
     def on_mount(self) -> None:
-        """Fill in what the app was opened with, else the demo preset."""
-        names = preset_names()
-        preset = self.query_one("#preset", Select)
-        with self.prevent(Select.Changed):
-            preset.set_options([(name, name) for name in names])
-            if self.app.given is None and "demo" in names:
-                preset.value = "demo"
-        self.fill(self.app.given or self._demo(names))
+        """Fill in what the app was opened with, else the settings' preset."""
+        self.fill(self.first_experiment())
         self.query_one("#models").focus()
         self.call_after_refresh(self._look_around)
 
-    def _look_around(self) -> None:
+    @work(exclusive=True, group="models")
+    async def _look_around(self) -> None:
         """What needs imports and files waits for the first paint."""
         self._painted = True
-        self._look_for_models()
-        self._replan()
-
-    def _demo(self, names: list[str]) -> Experiment:
-        try:
-            return load_preset("demo") if "demo" in names else PLAIN
-        except QrtuiError as error:
-            self.call_after_refresh(self.report, error)
-            return PLAIN
+        self.replan()
+        self.machine = await asyncio.to_thread(items.look_around)
+        self.show_memory()
+        self.replan()
 
     def fill(self, experiment: Experiment) -> None:
-        """Show an experiment; what the widgets do not show of it (seed, device, ...) is kept for the run."""
+        """Show an experiment; what the widgets do not show of it (its description) is kept for the run."""
         self._base = experiment
+        self.picked = experiment.tasks.tasks
+        self.variants = list(dict.fromkeys([*self.variants, *experiment.attacks]))
         with self.prevent(Select.Changed, Input.Changed):
+            self.query_one("#name", Input).value = experiment.name
             self.query_one("#baseline", Select).value = experiment.precisions.baseline
             self.query_one("#prompt-style", Select).value = experiment.generation.prompt
-            self.query_one("#limit", Input).value = str(experiment.tasks.limit or "")
-            self.query_one("#max-new-tokens", Input).value = str(experiment.generation.max_new_tokens)
-        for name, lines in items.all_items(experiment, self._rows):
+            for key, text in typed_of(experiment).items():
+                self.query_one(f"#{key.replace('_', '-')}", Input).value = text
+        for name, lines in items.all_items(experiment, self.machine, self.variants):
             self.query_one(f"#{name}", CheckList).show(lines)
         self.query_one("#preset-description", Static).update(experiment.description)
-        self._replan()
-
-    @work(exclusive=True, group="models")
-    async def _look_for_models(self) -> None:
-        """Learn which models are here and what they need; reads files, so not before the first paint."""
-        import asyncio
-
-        self._rows = await asyncio.to_thread(items.model_rows)
-        chosen = self.query_one("#models", CheckList).ticked
-        self.query_one("#models", CheckList).show(items.model_items(chosen, self._rows))
-        self._show_memory()
+        self.show_picked()
+        self.show_memory()
+        self.replan()
 
     # The choice
 
     def choice(self) -> Choice:
         """What the widgets say."""
-
-        def ticked(name: str) -> tuple[Any, ...]:
-            return self.query_one(f"#{name}", CheckList).ticked
-
+        ticked: Any = self.ticked
         return Choice(
+            name=self.query_one("#name", Input).value,
             models=ticked("models"),
-            baseline=str(self.query_one("#baseline", Select).value),
+            baseline=self._baseline,
             quantized=ticked("quantized"),
-            attacks=ticked("attacks"),
+            attacks=tuple(attack for attack in ticked("attacks") if isinstance(attack, Attack)),
             noise_kinds=ticked("kinds"),
             noise_levels=ticked("levels"),
             noise_protocols=ticked("protocols"),
             datasets=ticked("datasets"),
-            limit=self.query_one("#limit", Input).value,
-            max_new_tokens=self.query_one("#max-new-tokens", Input).value,
+            tasks=self.picked,
             prompt=str(self.query_one("#prompt-style", Select).value),
+            typed={key: self.query_one(f"#{key.replace('_', '-')}", Input).value for key in ("limit", *_FIELDS)},
         )
+
+    def experiment(self) -> Experiment:
+        """The experiment that is picked. Raises PresetError."""
+        return experiment_of(self.choice(), self._base)
+
+    @property
+    def _baseline(self) -> str:
+        return str(self.query_one("#baseline", Select).value)
 
     @on(SelectionList.SelectedChanged)
     @on(Input.Changed)
-    def _changed(self) -> None:
-        self._replan()
-
     @on(Select.Changed, "#prompt-style")
-    def _style_changed(self) -> None:
-        self._replan()
+    def _changed(self) -> None:
+        self.replan()
 
     @on(Select.Changed, "#baseline")
-    def _baseline_changed(self) -> None:
-        self._show_memory()
-        self._replan()
+    @on(SelectionList.SelectedChanged, "#models, #quantized")
+    def _weights_changed(self) -> None:
+        self.show_memory()
+        self.replan()
 
-    @on(SelectionList.SelectedChanged, "#models")
-    def _models_changed(self) -> None:
-        self._show_memory()
+    def show_memory(self) -> None:
+        """What the models need in the ticked precisions, what these need for the ticked models, and whether it fits."""
+        models, quantized = self.query_one("#models", CheckList), self.query_one("#quantized", CheckList)
+        baseline, chosen = self._baseline, [name for name in quantized.ticked if name != self._baseline]
+        quantized.show(items.precision_items(baseline, chosen, models.ticked, self.machine))
+        models.show(items.model_items(models.ticked, (baseline, *chosen), self.machine))
+        needs = items.memory_of(baseline, models.ticked, self.machine)
+        self.query_one("#baseline-memory", Label).update(in_bytes(needs) if needs else "")
 
-    def _show_memory(self) -> None:
-        """The list of precisions says what they need for the ticked models, and cannot take the baseline."""
-        chosen = self.query_one("#quantized", CheckList).ticked
-        baseline = str(self.query_one("#baseline", Select).value)
-        models = self.query_one("#models", CheckList).ticked
-        self.query_one("#quantized", CheckList).show(items.precision_items(baseline, chosen, models, self._rows))
-
-    def _replan(self) -> None:
+    def replan(self) -> None:
+        """Say what the choice costs as soon as it rests."""
         if self._replan_timer is not None:
             self._replan_timer.stop()
-        self._experiment = None
+        self._plan_made = None
         if self._painted:
             self._replan_timer = self.set_timer(_TYPING_PAUSE, self._plan)
 
@@ -195,102 +209,73 @@ class SetupScreen(FramedScreen):
         """Say what the choice costs, or why it cannot be run."""
         line = self.query_one(CostLine)
         try:
-            experiment = experiment_of(self.choice(), self._base)
-            self._experiment = experiment
+            experiment = self.experiment()
             line.working()
             plan = await self.app.planner.ask(lambda store: _make_plan(experiment, store))
         except QrtuiError as error:
-            self._experiment = None
             line.impossible(error)
         else:
-            self._expected_seconds = plan.seconds
-            line.show(plan, len(experiment.models), self._to_fetch())
+            self._plan_made = plan
+            line.show(plan, len(experiment.models), self._to_fetch(), self.machine.memory)
             self.query_one("#plan-table", Static).update(plan_as_table(plan))
+            self.show_example()
+
+    @on(SelectionList.SelectionHighlighted, "#attacks")
+    def show_example(self) -> None:
+        """What the attack under the cursor does to the first task, where there is room to say it."""
+        attack = self.query_one("#attacks", CheckList).at_cursor
+        panel = self.query_one("#example-panel")
+        if not self.has_class("-very-tall"):
+            return
+        title, words = example_of(self._plan_made, attack)
+        panel.border_title = title
+        self.query_one("#example", Static).update(words)
 
     def _to_fetch(self) -> int:
         """Bytes of the ticked models that are not here; 0 also where nobody knows."""
-        ticked = self.query_one("#models", CheckList).ticked
-        return sum(row.fetch_bytes or 0 for row in self._rows if row.name in ticked)
+        models = self.ticked("models")
+        return sum(row.fetch_bytes or 0 for row in self.machine.rows if row.name in models)
 
     # Actions
 
     @on(Button.Pressed, "#start")
-    def action_run(self) -> None:
+    @work
+    async def action_run(self) -> None:
         """Run what is picked."""
         try:
-            experiment = experiment_of(self.choice(), self._base)
+            experiment = self.experiment()
         except QrtuiError as error:
             self.report(error)
             return
-        self.app.start_run(experiment, self._expected_seconds)
+        plan = self._plan_made
+        if plan is None or await self._is_wanted(plan):
+            self.app.start_run(experiment, plan.seconds if plan else None)
 
-    @on(Select.Changed, "#preset")
-    def _preset_chosen(self, event: Select.Changed) -> None:
-        if event.value is not Select.NULL:
-            self._load(str(event.value))
-
-    @work
-    async def action_load(self) -> None:
-        """Load a preset from a file."""
-        path = await self.app.push_screen_wait(
-            AskPath("Load preset", "A preset's file (.toml), or the name of a shipped one", "")
-        )
-        if path:
-            self._load(path)
-
-    def _load(self, preset: str) -> None:
-        try:
-            experiment = load_preset(preset)
-        except QrtuiError as error:
-            self.report(error)
-            return
-        self.fill(experiment)
-        self.notify(f"{find_preset(preset).name} loaded")
-
-    @work
-    async def action_save(self) -> None:
-        """Save the choice as a preset."""
-        try:
-            experiment = experiment_of(self.choice(), self._base)
-        except QrtuiError as error:
-            self.report(error)
-            return
-        question = AskPath(
-            "Save preset", "Where to? A preset is run again with: qrtui run FILE", f"{experiment.name}.toml"
-        )
-        typed = await self.app.push_screen_wait(question)
-        if typed:
-            path = Path(typed).expanduser()
-            if path.exists():
-                replace = Question("Replace the file?", f"{path} is there already.", replace="Replace", keep="Keep it")
-                if await self.app.push_screen_wait(replace) != "replace":
-                    return
-            try:
-                save_preset(experiment, path)
-            except QrtuiError as error:
-                self.report(error)
-                return
-            self.notify(f"Saved to {path.resolve()}")
-
-    @work
-    async def action_add_model(self) -> None:
-        """Add a model that is not in the catalog."""
-        typed = await self.app.push_screen_wait(AskPath("Other model", "A hub id, a folder, or a .gguf file", ""))
-        if typed:
-            models = self.query_one("#models", CheckList)
-            models.show(items.model_items((*models.ticked, typed), self._rows))
-            self._show_memory()
-            self._replan()
+    async def _is_wanted(self, plan: Plan) -> bool:
+        """Whether a run that will probably fail is wanted all the same."""
+        room = self.machine.memory
+        if not room or not plan.memory or plan.memory <= room:
+            return True
+        needs = f"The largest weights take {in_bytes(plan.memory)}; this machine has {in_bytes(room)}."
+        question = Question("It is too large", needs, run="Run it all the same", back="Back")
+        return await self.app.push_screen_wait(question) == "run"
 
 
-def _field(label: str, id: str, placeholder: str, unit: str) -> Iterator[Any]:
-    with Horizontal(classes="field-line"):
-        yield Label(label, classes="field")
-        yield Input(placeholder=placeholder, id=id, compact=True, max_length=7)
-        yield Label(unit, classes="unit")
+def _generation() -> Iterator[Any]:
+    for key, (title, meaning) in _FIELDS.items():
+        with Horizontal(classes="field-line"):
+            yield Label(title, classes="field")
+            entry = Input(id=key.replace("_", "-"), compact=True, max_length=9)
+            entry.tooltip = meaning
+            yield entry
+        if key == "batch_size":
+            with Horizontal(classes="field-line"):
+                yield Label("prompt", classes="field")
+                styles = [(style, style) for style in get_args(PromptStyle)]
+                yield Select(styles, id="prompt-style", compact=True, allow_blank=False)
 
 
-def _make_plan(experiment: Experiment, store: Any) -> Any:
+def _make_plan(experiment: Experiment, store: Store) -> Plan:
     from qrtui.plan import make_plan
 
-    return make_plan(experiment, store)
+    return make_plan(experiment, store, counting=True)

@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding
 from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import SelectionList
 from textual.widgets.option_list import OptionDoesNotExist
 from textual.widgets.selection_list import Selection
 
+from qrtui.tui.widgets.panel import Panel
+
 
 class Item(NamedTuple):
-    """One line: what it says, what it stands for, whether it is ticked, whether it can be."""
+    """One line: what it says, what it stands for, whether it is ticked, and what more there is to know about it."""
 
     label: Content | str
     value: Any
     ticked: bool = False
-    disabled: bool = False
+    note: str = ""
 
 
 class CheckList(SelectionList[Any]):
-    """A compact SelectionList that draws `[x]` and `[ ]`."""
-
-    BINDINGS = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-    ]
+    """A compact SelectionList that draws `[x]` and `[ ]`; the lower border of the panel around it says the note of the
+    line under the cursor.
+    """
 
     def __init__(self, *items: Item, id: str) -> None:
         super().__init__(*self._selections(items), id=id, compact=True)
+        self._notes = {item.value: item.note for item in items}
 
     @staticmethod
     def _selections(items: Iterable[Item]) -> list[Selection[Any]]:
-        return [Selection(item.label, item.value, item.ticked, disabled=item.disabled) for item in items]
+        return [Selection(item.label, item.value, item.ticked) for item in items]
 
     def show(self, items: Iterable[Item]) -> None:
         """Replace every line; the cursor stays where it was. Says nothing about a change."""
         at = self.highlighted
+        items = list(items)
         with self.prevent(SelectionList.SelectedChanged):
             self.clear_options()
             self.add_options(self._selections(items))
+        self._notes = {item.value: item.note for item in items}
         if self.option_count:
             self.highlighted = min(at or 0, self.option_count - 1)
+        self._say_note(self.has_focus)
 
     @property
     def ticked(self) -> tuple[Any, ...]:
@@ -54,6 +57,31 @@ class CheckList(SelectionList[Any]):
         chosen = set(self.selected)
         values = (self.get_option_at_index(index).value for index in range(self.option_count))  # type: ignore[attr-defined]
         return tuple(value for value in values if value in chosen)
+
+    @property
+    def at_cursor(self) -> Any:
+        """The value under the cursor; None where the list is empty."""
+        if self.highlighted is None or not self.option_count:
+            return None
+        return self.get_option_at_index(self.highlighted).value  # type: ignore[attr-defined]
+
+    def on_selection_list_selection_highlighted(self) -> None:
+        """Another line is under the cursor."""
+        self._say_note(self.has_focus)
+
+    def on_focus(self) -> None:
+        """The cursor is seen now."""
+        self._say_note(True)
+
+    def on_blur(self) -> None:
+        """The cursor is somewhere else."""
+        self._say_note(False)
+
+    def _say_note(self, here: bool) -> None:
+        if any(self._notes.values()):
+            panels = (parent for parent in self.ancestors if isinstance(parent, Panel) and not parent.has_class("bare"))
+            for panel in itertools.islice(panels, 1):
+                panel.border_subtitle = Content(self._notes.get(self.at_cursor, "") if here else "")
 
     def render_line(self, y: int) -> Strip:
         """The option's line behind its box."""

@@ -1,110 +1,118 @@
-"""Two programs side by side, scrolled together, their differing lines marked."""
+"""Two programs side by side, scrolled together, their differing lines and words marked."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Static
 
-from qrtui.results.case import printable
-from qrtui.tui.widgets.diff import paired_lines
+from qrtui.tui.widgets.code_pane import CodePane
+from qrtui.tui.widgets.diff import ProgramLine, side_by_side, tint
 
-_GUTTER = 2
-_DIFFERING = "on $warning 12%"
+_GUTTER, _SCROLLBAR = 2, 1
+_NARROWEST = 20
 
 
-class SideBySide(VerticalScroll, can_focus=True):
+class SideBySide(Horizontal):
     """The original's program left, the quantized model's right; lines that belong together stand on one level."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._texts = ("", "")
         self._drawn_width = 0
+        self.folds = True
+        self.left = CodePane(id="left")
+        self.right = CodePane(id="right")
+        self.left.tie(self.right)
+        self.right.tie(self.left)
 
     def compose(self) -> ComposeResult:
-        """Both sides in one scrolled row, so that they cannot drift apart."""
-        with Horizontal(id="sides"):
-            yield Static(id="left", markup=False)
-            yield Static(id="right", markup=False)
+        """Both sides."""
+        yield self.left
+        yield self.right
 
     def show(self, left: str, right: str) -> None:
         """Show two programs from their beginning."""
         if (left, right) != self._texts:
             self._texts = (left, right)
             self._draw()
-            self.scroll_home(animate=False)
+            self.left.scroll_to(0, 0, animate=False, force=True, immediate=True)
+
+    def fold(self, folds: bool) -> None:
+        """Fold lines that are too long, or let them be scrolled to."""
+        if folds != self.folds:
+            self.folds = folds
+            self._draw()
+
+    def scroll_half(self, step: int) -> None:
+        """Scroll both by half their height."""
+        self.left.scroll_half(step)
+
+    def on_mount(self) -> None:
+        """Colours come from the theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
 
     def on_resize(self, event: events.Resize) -> None:
         """Lines are folded to the width."""
-        if self.query_one("#left").size.width != self._drawn_width:
+        if event.size.width != self._drawn_width:
             self.call_after_refresh(self._draw)
 
-    def on_mount(self) -> None:
-        """Lines can only be folded once the width is known."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
-
     def _draw(self) -> None:
-        left, right = self.query_one("#left", Static), self.query_one("#right", Static)
-        self._drawn_width = left.size.width
-        widths = [max(20, side.content_size.width) - _GUTTER for side in (left, right)]
-        columns = columns_of(*self._texts, widths=(widths[0], widths[1]), ansi=self.app.current_theme.ansi)
-        for side, lines in zip((left, right), columns, strict=True):
-            side.update(Content("\n").join(lines))
+        self._drawn_width = self.size.width
+        sides = (self.left, self.right)
+        ansi = self.app.current_theme.ansi
+        room = max(_NARROWEST, min(side.size.width for side in sides) - _GUTTER - _SCROLLBAR)
+        levels = side_by_side(*self._texts, ansi)
+        columns = columns_of(levels, room if self.folds else None, ansi=ansi)
+        # Both as wide as the wider, or one could be scrolled further than the other.
+        width = max((line.cell_length for column in columns for line in column), default=0)
+        for side, lines in zip(sides, columns, strict=True):
+            side.styles.overflow_x = "hidden" if self.folds else "auto"
+            side.show_lines(lines, width)
 
 
-def columns_of(left: str, right: str, *, widths: tuple[int, int], ansi: bool) -> tuple[list[Content], list[Content]]:
-    """The lines of both columns, equally many: highlighted, folded to `widths`, a bar before each that differs."""
-    texts = tuple(printable(text).expandtabs(4).strip("\n") for text in (left, right))
-    code = tuple(_highlighted(text, ansi).split("\n", allow_blank=True) if text else [] for text in texts)
+def columns_of(levels: Sequence[ProgramLine], width: int | None, *, ansi: bool) -> tuple[list[Content], list[Content]]:
+    """The lines of both columns, equally many: folded to `width` if given, a bar before each that differs."""
     columns: tuple[list[Content], list[Content]] = ([], [])
-    # The terminal's own colours cannot be thinned to a tint; there the bar alone marks the line.
-    tint = "" if ansi else _DIFFERING
-    for pair in paired_lines(*([line.plain for line in lines] for lines in code)):
-        folded = [_folded(lines, at, width) for lines, at, width in zip(code, pair[:2], widths, strict=True)]
+    ground = tint(ansi)
+    for left, right, same in levels:
+        folded = [[] if line is None else [line] if width is None else _folded(line, width) for line in (left, right)]
         height = max(map(len, folded))
-        # Beside a program that is not there yet, nothing differs.
-        differs = not pair.same and all(code)
-        for column, lines, width in zip(columns, folded, widths, strict=True):
-            column += [_with_gutter(line, differs, width, tint) for line in lines] + [Content(" ")] * (
-                height - len(lines)
-            )
+        for column, lines in zip(columns, folded, strict=True):
+            column += [_with_gutter(line, not same, width, ground) for line in lines]
+            column += [Content("")] * (height - len(lines))
     return columns
 
 
-def _folded(lines: list[Content], at: int | None, width: int) -> list[Content]:
-    if at is None:
-        return []
-    line = lines[at]
-    return line.divide(_breaks(line.plain, width)) or [line]
+def _folded(line: Content, width: int) -> list[Content]:
+    breaks = _breaks(line.plain, width)
+    return line.divide(breaks) if breaks else [line]
 
 
 def _breaks(text: str, width: int) -> list[int]:
     """Where to break a line that is too wide: after the last blank that fits, else in the middle of a word."""
+    if len(text) <= width and cell_len(text) <= width:
+        return []
     breaks, start = [], 0
-    while cell_len(text[start:]) > width:
-        end = start + 1
-        while end < len(text) and cell_len(text[start : end + 1]) <= width:
+    indent = len(text) - len(text.lstrip())
+    while start < len(text):
+        end, cells = start, 0
+        while end < len(text) and (cells := cells + cell_len(text[end])) <= width:
             end += 1
-        blank = text.rfind(" ", start, end)
-        indent = start + len(text[start:]) - len(text[start:].lstrip())
-        start = blank + 1 if blank > indent else end
+        if end == len(text):
+            break
+        blank = text.rfind(" ", max(start, indent), end)
+        start = blank + 1 if blank > max(start, indent) else max(end, start + 1)
         breaks.append(start)
     return breaks
 
 
-def _with_gutter(line: Content, differs: bool, width: int, tint: str) -> Content:
+def _with_gutter(line: Content, differs: bool, width: int | None, ground: str) -> Content:
     if not differs:
         return Content.assemble("  ", line)
-    return Content.assemble(("▌ ", "$warning"), line.pad_right(max(0, width - line.cell_length)).stylize_before(tint))
-
-
-def _highlighted(code: str, ansi: bool) -> Content:
-    # Pygments is imported when there is something to highlight.
-    from textual.highlight import ANSIDarkHighlightTheme, highlight
-
-    from qrtui.tui.widgets.code_colours import CodeColours
-
-    return highlight(code, language="python", theme=ANSIDarkHighlightTheme if ansi else CodeColours)
+    filled = line if width is None else line.pad_right(max(0, width - line.cell_length))
+    return Content.assemble(("▌ ", "$warning"), filled.stylize_before(ground) if ground else filled)

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widgets import DataTable
 
+from qrtui.tui.widgets.fitted_table import FittedTable
 from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import NOTHING, in_bytes, rate, robustness, share, without_common_protocol
+from qrtui.tui.wording import NOTHING, in_bytes, interval, rate, robustness, share, without_common_protocol
 
 if TYPE_CHECKING:
     from qrtui.results.table import Row
 
-_NUMBERS = ("done", "pass@1", "drop", "RRS", "tok/s")
-_MORE_NUMBERS = ("drop %", "weights hit", "|d|/|W|", "memory")
-_ROOM_FOR_MORE = 104
+Intervals = Mapping[int, tuple[float | None, float | None]]
+
+_NUMBERS = ("done", "pass@1", "drop", "RRS")
+# What else there is to say, the most wanted first, and how wide it is with the space around it.
+_MORE_NUMBERS = {"95 %": 13, "tok/s": 7, "memory": 8, "weights hit": 13, "drop %": 8, "|d|/|W|": 9}
+_WIDTHS = {"done": 9, "pass@1": 8, "drop": 7, "RRS": 10}
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
-class ConditionsTable(DataTable[Text]):
+class ConditionsTable(FittedTable):
     """A row for each condition: how far it is, and its numbers. A column that says the same in each row is left out."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._shape: tuple[object, ...] = ()
         self._columns: tuple[str, ...] = _NUMBERS
-        self._shown: tuple[Sequence[Row], Collection[int]] = ((), ())
+        self._shown: tuple[Sequence[Row], Collection[int], Intervals] = ((), (), {})
         self.protocol = ""
         """The noise protocol that all rows share, and that they therefore do not repeat."""
 
-    def show(self, rows: Sequence[Row], at_work: Collection[int] = ()) -> None:
-        """Show the rows; `at_work` are the ids of the conditions that are being generated."""
-        self._shown = (rows, at_work)
+    def show(self, rows: Sequence[Row], at_work: Collection[int] = (), intervals: Intervals | None = None) -> None:
+        """Show the rows; `at_work` are the ids of the conditions that are being generated.
+
+        `intervals` has the ends of the RRS's 95 % interval by condition, where there is one.
+        """
+        self._shown = (rows, at_work, intervals or {})
         names = _names(rows)
-        self._columns = _NUMBERS + (_MORE_NUMBERS if self.size.width >= _ROOM_FOR_MORE else ())
+        self._columns = (*_NUMBERS, *self._fitting(rows, names))
         shape = (names, self._columns, tuple(row.condition.id for row in rows), self.app.theme)
         if shape != self._shape:
             self._shape = shape
@@ -55,6 +61,17 @@ class ConditionsTable(DataTable[Text]):
     def on_resize(self) -> None:
         """A wide table says more."""
         self.show(*self._shown)
+
+    def _fitting(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
+        """The further columns that the width allows."""
+        short, _ = without_common_protocol([row.condition.perturbation for row in rows])
+        words = [[short.get(_NAMED[name](row), _NAMED[name](row)) for row in rows] for name in names]
+        taken = 3 + sum(max(map(len, column), default=0) + 2 for column in words) + sum(_WIDTHS.values())
+        for column, width in _MORE_NUMBERS.items():
+            taken += width
+            if taken > self.size.width:
+                return
+            yield column
 
     def _put(self, row: Row, column: str, cell: Text) -> None:
         key = str(row.condition.id)
@@ -83,18 +100,21 @@ class ConditionsTable(DataTable[Text]):
         hit = row.condition.weights_perturbed
         size = row.condition.dose.noise if row.condition.dose else None
         width = max(len(done), 5)
-        numbers = [
-            themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
-            themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
-            themed(app, share(row.drop), right=True),
-            themed(app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True),
-            themed(app, rate(row.tokens_per_second), "muted", right=True),
-            themed(app, NOTHING if row.delta is None else f"{row.delta:.1%}", right=True),
-            themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
-            themed(app, NOTHING if size is None else f"{size:.2g}", "muted", right=True),
-            themed(app, in_bytes(row.condition.memory), "muted", right=True),
-        ]
-        return numbers[: len(self._columns)]
+        numbers = {
+            "done": themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
+            "pass@1": themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
+            "drop": themed(app, share(row.drop), right=True),
+            "RRS": themed(
+                app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True
+            ),
+            "95 %": themed(app, interval(*self._shown[2].get(row.condition.id, (None, None))), "muted", right=True),
+            "tok/s": themed(app, rate(row.tokens_per_second), "muted", right=True),
+            "memory": themed(app, in_bytes(row.condition.memory), "muted", right=True),
+            "weights hit": themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
+            "drop %": themed(app, NOTHING if row.delta is None else f"{row.delta:.1%}", right=True),
+            "|d|/|W|": themed(app, NOTHING if size is None else f"{size:.2g}", "muted", right=True),
+        }
+        return [numbers[column] for column in self._columns]
 
 
 _HEADERS = {"precision": "prec."}

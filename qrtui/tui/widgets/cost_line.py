@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class CostLine(Static):
     """`1 model, 9 conditions x 20 tasks: 180 completions, 60 known, about 4 min, 538 MB`."""
 
-    def show(self, plan: Plan, models: int, to_fetch: int) -> None:
-        """Say a plan in numbers; `to_fetch` bytes of models are not here yet."""
-        self.update(Content(plan_in_words(plan, models, to_fetch)))
+    def show(self, plan: Plan, models: int, to_fetch: int, room: int | None = None) -> None:
+        """Say a plan in numbers; `to_fetch` bytes of models are not here yet, `room` is the device's memory."""
+        self.update(Content(plan_in_words(plan, models, to_fetch, room)))
 
     def working(self) -> None:
         """A new plan is being made; the old words stay, dimmed, so that the line does not flicker."""
@@ -36,7 +36,7 @@ class CostLine(Static):
         )
 
 
-def plan_in_words(plan: Plan, models: int, to_fetch: int = 0) -> str:
+def plan_in_words(plan: Plan, models: int, to_fetch: int = 0, room: int | None = None) -> str:
     """What a plan costs, on one line."""
     sizes = {len(condition.results) for condition in plan.conditions}
     tasks = f" × {counted(sizes.pop(), 'task')}" if len(sizes) == 1 else ""
@@ -46,7 +46,7 @@ def plan_in_words(plan: Plan, models: int, to_fetch: int = 0) -> str:
     else:
         parts += ["nothing to generate"]
     if plan.memory:
-        room = main_memory() if plan.device == "cpu" else None
+        room = main_memory() if plan.device == "cpu" else room
         parts.append(
             in_bytes(plan.memory) + (f" (too much: {in_bytes(room)} here)" if room and plan.memory > room else "")
         )

@@ -6,8 +6,8 @@ from textual.containers import Vertical
 
 
 class Panel(Vertical):
-    """A thin box whose title stands in the border line."""
+    """A thin box whose title stands in the border line; with the class `bare` no box is drawn."""
 
-    def __init__(self, title: str, *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self, title: str, *, id: str, classes: str = "") -> None:
+        super().__init__(id=id, classes=classes)
         self.border_title = title

@@ -1,77 +1,102 @@
-"""What the charts of a run show: bars made from the rows of its table."""
+"""The charts of a run, which move while its results come in."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qrtui.results.metrics import ARROWS
-from qrtui.tui.widgets.chart import Bar, BarChart
-from qrtui.tui.wording import NOTHING, share, without_common_protocol
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.message import Message
+
+from qrtui.tui.widgets.chart import ChartView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qrtui.results.records import Outcome
     from qrtui.results.table import Row
 
-_WINNER_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "muted", None: "muted"}
+_CURVE_LINES = 12
 _NO_RRS = "No RRS yet: it needs results of the original and the quantized model, clean and perturbed."
+_NO_PASS = "No pass@1 yet: nothing is judged."
 
 
-def rrs_chart() -> BarChart:
-    """The RRS with the line at 1."""
-    return BarChart(id="rrs-chart", axis="RRS (1: equally robust)", empty=_NO_RRS, reference=1.0)
+class RunCharts(VerticalScroll):
+    """The RRS; pass@1 against the noise level where there are levels; then what is left: pass@1, and the levels' RRS.
 
+    The numbers are drawn at once. The intervals of the RRS, which take longer, follow; meanwhile the last ones stay.
+    """
 
-def pass_chart() -> BarChart:
-    """The pass@1."""
-    return BarChart(id="pass-chart", axis="pass@1", empty="No pass@1 yet: nothing is judged.")
+    class Bounded(Message):
+        """The intervals of the RRS are there: by condition, both ends."""
 
+        def __init__(self, intervals: Mapping[int, tuple[float | None, float | None]]) -> None:
+            super().__init__()
+            self.intervals = intervals
 
-def rrs_bars(rows: Sequence[Row]) -> list[Bar]:
-    """A bar for each condition that has an arrow; where the ratio has no meaning, the arrow alone."""
-    told = [row for row in rows if row.more_robust is not None]
-    labels = _labels(told)
-    return [
-        Bar(
-            label,
-            row.rrs,
-            f"{row.rrs:.2f} {ARROWS[row.more_robust]}"
-            if row.rrs is not None
-            else f"{ARROWS[row.more_robust]} no ratio",
-            _WINNER_COLOURS[row.more_robust],
-        )
-        for row, label in zip(told, labels, strict=True)
-    ]
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, classes="panel")
+        self.border_title = "Relative robustness and pass@1"
+        self._rows: Sequence[Row] = ()
+        self._ends: Mapping[int, tuple[float | None, float | None]] = {}
+        self._intervals: object = None
+        self._under_way = False
 
+    def compose(self) -> ComposeResult:
+        """Four charts, of which those of noise levels are there only for a run with levels."""
+        yield ChartView(id="rrs-chart", empty=_NO_RRS)
+        yield ChartView(id="noise-chart", lines=_CURVE_LINES)
+        yield ChartView(id="pass-chart", empty=_NO_PASS)
+        yield ChartView(id="levels-chart")
 
-def pass_bars(rows: Sequence[Row]) -> list[Bar]:
-    """A bar for each condition with a result, the precisions of one perturbation under each other."""
-    if not any(row.n for row in rows):
-        return []
-    order = list(
-        dict.fromkeys((row.condition.model, row.condition.dataset, row.condition.perturbation) for row in rows)
-    )
-    grouped = sorted(
-        rows, key=lambda row: order.index((row.condition.model, row.condition.dataset, row.condition.perturbation))
-    )
-    return [
-        Bar(
-            label,
-            row.pass_at_1,
-            share(row.pass_at_1) if row.n else NOTHING,
-            "muted" if row.condition.is_baseline else "accent",
-        )
-        for row, label in zip(grouped, _labels(grouped), strict=True)
-    ]
+    def show(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> None:
+        """Draw these rows; `outcomes` are what they are made of."""
+        known = {row.condition.id for row in rows}
+        self._ends = {id: ends for id, ends in self._ends.items() if id in known}
+        self._rows = rows
+        self._draw()
+        if not self._under_way and any(row.rrs is not None for row in rows):
+            self._under_way = True
+            self._add_intervals(rows, outcomes)
 
+    @work
+    async def _add_intervals(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> None:
+        from qrtui.results.measured import Intervals
 
-def _labels(rows: Sequence[Row]) -> list[str]:
-    """Perturbation and precision, and model and data set where there are several."""
-    names, _ = without_common_protocol([row.condition.perturbation for row in rows])
-    several_models = len({row.condition.model for row in rows}) > 1
-    several_datasets = len({row.condition.dataset for row in rows}) > 1
-    labels = []
-    for row in rows:
-        condition = row.condition
-        words = [condition.model if several_models else "", condition.dataset if several_datasets else ""]
-        labels.append(" ".join(filter(None, [*words, names[condition.perturbation], f"{condition.precision:>4}"])))
-    return labels
+        if not isinstance(self._intervals, Intervals):
+            self._intervals = Intervals()
+        try:
+            ends = await asyncio.to_thread(self._intervals.of, rows, outcomes)
+        finally:
+            self._under_way = False
+        # Another run may be shown by now.
+        if {row.condition.id for row in self._rows} == {row.condition.id for row in rows}:
+            self._ends = ends
+            self._draw()
+            self.post_message(self.Bounded(ends))
+
+    def _draw(self) -> None:
+        from qrtui.results.chart_kinds import is_filled
+        from qrtui.results.figures import noise_curves, pass_bars, rrs_bars
+        from qrtui.results.measured import measured_rows
+
+        measured = measured_rows(self._rows, intervals=self._ends)
+        curves = noise_curves(measured)
+        points = [point for panel in curves.panels for curve in panel.curves for point in curve.points]
+        on_curve = {point.of.perturbation for point in points if point.level}
+        levels = [one for one in measured if one.perturbation in on_curve]
+        others = [one for one in measured if one.perturbation not in on_curve]
+        charts = {
+            "rrs-chart": rrs_bars(others),
+            "noise-chart": curves,
+            "pass-chart": pass_bars(others),
+            "levels-chart": rrs_bars(levels),
+        }
+        for id, chart in charts.items():
+            view = self.query_one(f"#{id}", ChartView)
+            view.show(chart if is_filled(chart) else None)
+            # Without levels the first and third say what is still to come.
+            view.display = is_filled(chart) or (not levels and id in ("rrs-chart", "pass-chart"))

@@ -1,101 +1,241 @@
-"""The tasks of a run with a strip of marks for each perturbation."""
+"""The tasks of a run with a strip of marks for each perturbation. Only the rows in sight are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
 from textual.binding import Binding
-from textual.widgets import DataTable
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
+from qrtui.results.case import printable
+from qrtui.results.columns import Cell
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
-from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import is_noise, mark, scientific
+from qrtui.tui.strip_columns import StripColumns, strip_columns
+from qrtui.tui.wording import mark
+
+_HEAD = 2
+_LONGEST_NAME = 28
+_GAP = 2
+_SHORTEST = TaskKey("", "task")
 
 
-class TaskTable(DataTable[Text]):
+class TaskTable(ScrollView, can_focus=True):
     """A row for each task; under each perturbation the original's mark, then the quantized ones'."""
 
-    BINDINGS = [Binding("j", "cursor_down", "Down", show=False), Binding("k", "cursor_up", "Up", show=False)]
+    COMPONENT_CLASSES = {f"task-table--{part}" for part in ("head", "cursor", "shown", "passed", "failed", "unknown")}
+    BINDINGS = [
+        Binding("up", "go('up')", "Up", show=False),
+        Binding("down", "go('down')", "Down", show=False),
+        Binding("pageup", "go('page_up')", "A page up", show=False),
+        Binding("pagedown", "go('page_down')", "A page down", show=False),
+        Binding("home", "go('top')", "First", show=False),
+        Binding("end", "go('bottom')", "Last", show=False),
+    ]
+
+    cursor_row: reactive[int] = reactive(0)
+
+    class Highlighted(Message):
+        """The cursor is on another task."""
+
+    class PairPicked(Message):
+        """A perturbation was clicked on, and in it perhaps a quantized precision."""
+
+        def __init__(self, perturbation: str, quantized: str | None) -> None:
+            super().__init__()
+            self.perturbation = perturbation
+            self.quantized = quantized
 
     def __init__(self, id: str) -> None:
-        super().__init__(id=id, cursor_type="row", zebra_stripes=False, fixed_columns=1, cell_padding=1)
+        super().__init__(id=id)
         self.listed: list[TaskKey] = []
-        self._shape: tuple[object, ...] = ()
-        self._strips: dict[tuple[str, str], str] = {}
+        self._comparison = Comparison([])
+        self._pair = Pair("", "", "")
+        self._columns = StripColumns((), (), 0)
+        self._names = 0
+        self._announced: TaskKey | None = None
+
+    # What is shown
 
     @property
     def chosen(self) -> TaskKey | None:
         """The task under the cursor."""
         return self.listed[self.cursor_row] if 0 <= self.cursor_row < len(self.listed) else None
 
-    def show(self, comparison: Comparison, pair: Pair, listed: list[TaskKey]) -> None:
-        """Show these tasks; the cursor stays on its task where that is still listed."""
-        shape = (tuple(listed), pair, tuple(comparison.perturbations), self.app.theme)
-        if shape != self._shape:
-            chosen = self.chosen
-            self._shape, self.listed = shape, listed
-            self._rebuild(comparison, pair)
-            if chosen in listed:
-                self.move_cursor(row=listed.index(chosen))
+    @property
+    def row_count(self) -> int:
+        """How many tasks are listed."""
+        return len(self.listed)
+
+    def show(self, comparison: Comparison, pair: Pair, listed: list[TaskKey], room: int) -> None:
+        """Show these tasks; the cursor stays on its task where that is still listed. `room` is the width there is."""
+        chosen, another = self.chosen, pair != self._pair
+        if comparison is not self._comparison or len(listed) > len(self.listed):
+            self._comparison = comparison
+            self._names = min(_LONGEST_NAME, max(len(self._label(task)) for task in [*comparison.tasks, _SHORTEST]))
+        self._pair, self.listed = pair, listed
+        left = room - self._names - _GAP
+        self._columns = strip_columns(comparison.perturbations, comparison.quantized(pair.model), left)
+        self.virtual_size = Size(self.width_wanted, len(listed) + _HEAD)
+        self.move_cursor(_place(listed, chosen, self.cursor_row))
+        if another:
+            self._show_group()
+        self.refresh()
+
+    @property
+    def width_wanted(self) -> int:
+        """The width that shows every column."""
+        return self._names + _GAP + self._columns.width
+
+    def _label(self, task: TaskKey) -> str:
+        return f"  {task.task}" if self._comparison.has_one_dataset else f"  {task.task} {task.dataset}"
+
+    # The cursor
+
+    def move_cursor(self, row: int) -> None:
+        """Put the cursor on a row, the nearest there is."""
+        self.cursor_row = max(0, min(row, len(self.listed) - 1))
+        self._keep_in_sight()
+        if self.chosen != self._announced:
+            self._announced = self.chosen
+            # Whoever moved the cursor, it is the table that says so: from its parent it would go no further than that.
+            self.post_message(self.Highlighted().set_sender(self))
+
+    def watch_cursor_row(self) -> None:
+        """The old row and the new one look different."""
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """The cursor's row stays in sight."""
+        self._keep_in_sight()
+
+    def _keep_in_sight(self) -> None:
+        rows = max(1, self.scrollable_content_region.height - _HEAD)
+        top = round(self.scroll_target_y)
+        wanted = min(max(top, self.cursor_row - rows + 1), self.cursor_row)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False, immediate=True, force=True)
+
+    def _show_group(self) -> None:
+        group = self._columns.group(self._pair.perturbation)
+        room = self.scrollable_content_region.width - self._names - _GAP
+        if group is None or self._columns.width <= room:
             return
-        for task in listed:
-            for perturbation in comparison.perturbations:
-                strip = self._strip(comparison, task, pair, perturbation)
-                if self._strips.get((_key(task), perturbation)) != strip.plain:
-                    self._strips[_key(task), perturbation] = strip.plain
-                    self.update_cell(_key(task), perturbation, strip)
+        left, right = round(self.scroll_target_x), group.start + group.width
+        wanted = min(max(left, right - room), group.start)
+        self.scroll_to(x=wanted, animate=False, immediate=True, force=True)
 
-    def _rebuild(self, comparison: Comparison, pair: Pair) -> None:
-        self.clear(columns=True)
-        self._strips = {}
-        self.add_column("task", key="task")
-        names = short_names(comparison.perturbations)
-        width = 2 * (1 + len(comparison.quantized(pair.model))) - 1
-        for perturbation, name in zip(comparison.perturbations, names, strict=True):
-            here = perturbation == pair.perturbation
-            label = themed(self.app, name, "accent" if here else "muted", bold=here)
-            self.add_column(label, key=perturbation, width=max(width, len(name)))
-        for task in self.listed:
-            strips = [self._strip(comparison, task, pair, perturbation) for perturbation in comparison.perturbations]
-            self._strips |= {
-                (_key(task), perturbation): strip.plain
-                for perturbation, strip in zip(comparison.perturbations, strips, strict=True)
-            }
-            diverges = comparison.diverges(task, pair)
-            name = Text(("≠ " if diverges else "  ") + task.task, no_wrap=True)
-            self.add_row(name, *strips, key=_key(task))
+    def go(self, where: str) -> None:
+        """Move the cursor: up, down, to the top or bottom, by a page or half of one."""
+        page = max(1, self.scrollable_content_region.height - _HEAD - 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
+        steps |= {"half_down": max(1, page // 2), "half_up": -max(1, page // 2)}
+        ends = {"top": 0, "bottom": len(self.listed) - 1}
+        self.move_cursor(ends[where] if where in ends else self.cursor_row + steps[where])
 
-    def _strip(self, comparison: Comparison, task: TaskKey, pair: Pair, perturbation: str) -> Text:
-        precisions = [comparison.baselines.get(pair.model, ""), *comparison.quantized(pair.model)]
-        strip = Text(no_wrap=True)
-        for number, precision in enumerate(precisions):
-            cell = comparison.cell(task, pair.model, precision, perturbation)
-            colour = "muted" if cell.passed is None else "text-success" if cell.passed else "text-error"
-            strip.append_text(themed(self.app, (" " if number else "") + mark(cell.status), colour))
-        return strip
+    def action_go(self, where: str) -> None:
+        """Move the cursor."""
+        self.go(where)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click chooses the task, and the perturbation and precision whose mark was hit."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        found = self._columns.at(offset.x - self._names - _GAP + round(self.scroll_x))
+        if offset.x >= self._names + _GAP and found:
+            group, at = found
+            quantized = self._comparison.quantized(self._pair.model)
+            picked = quantized[at - 1] if at > 0 and offset.y > 0 else None
+            self.post_message(self.PairPicked(group.perturbation, picked))
+        if offset.y >= _HEAD and (row := offset.y - _HEAD + round(self.scroll_y)) < len(self.listed):
+            self.move_cursor(row)
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """The two lines of the head stay where they are; the rows scroll below them."""
+        width = self.scrollable_content_region.width
+        row = y - _HEAD + round(self.scroll_y)
+        if y < _HEAD:
+            base = self.rich_style
+            name, marks = self._head(y)
+        else:
+            base = self._style("cursor") if row == self.cursor_row and self.listed else self.rich_style
+            name, marks = self._row(row) if row < len(self.listed) else (Segment(""), [])
+        left = Strip([name]).adjust_cell_length(self._names + _GAP)
+        right = Strip(marks).crop(round(self.scroll_x))
+        return Strip([*left, *right]).adjust_cell_length(width).apply_style(base)
+
+    def _head(self, line: int) -> tuple[Segment, list[Segment]]:
+        texts = []
+        for group in self._columns.groups:
+            here = group.perturbation == self._pair.perturbation
+            style = self._style("shown" if here else "head")
+            if line == 0:
+                texts.append((group.start, group.name, style))
+                continue
+            for at, (place, letter) in enumerate(zip(group.marks, self._columns.letters, strict=False)):
+                shown = here and self._is_shown(at)
+                texts.append((group.start + place, letter, self._style("shown" if shown else "head")))
+        return Segment("  task" if line else "", self._style("head")), list(_placed(texts))
+
+    def _row(self, row: int) -> tuple[Segment, list[Segment]]:
+        task = self.listed[row]
+        diverges = self._comparison.diverges(task, self._pair)
+        name = printable(self._label(task))
+        if len(name) > self._names:
+            name = f"  …{name[len(name) - self._names + 3 :]}"
+        texts = []
+        precisions = self._comparison.precisions(self._pair.model)
+        for group in self._columns.groups:
+            here = group.perturbation == self._pair.perturbation
+            for at, (place, precision) in enumerate(zip(group.marks, precisions, strict=False)):
+                cell = self._comparison.cell(task, self._pair.model, precision, group.perturbation)
+                style = self._style(cell_colour(cell))
+                if here and self._is_shown(at):
+                    style += self._style("shown") + Style(color=style.color)
+                texts.append((group.start + place, cell_mark(cell), style))
+        return Segment(f"≠{name[1:]}" if diverges else name, Style(bold=diverges)), list(_placed(texts))
+
+    def _is_shown(self, at: int) -> bool:
+        quantized = self._comparison.quantized(self._pair.model)
+        return at == 0 or quantized[at - 1 : at] == [self._pair.quantized]
+
+    def _style(self, part: str) -> Style:
+        return self.get_component_rich_style(f"task-table--{part}", partial=True)
 
 
-def short_names(perturbations: Sequence[str]) -> list[str]:
-    """Names for column heads: an attack's kind, a noise's level, with as much more as tells them apart.
-
-    >>> short_names(["clean", "char", "gaussian 0.003 published"])
-    ['clean', 'char', '3e-3']
-    >>> short_names(["uniform 0.01 published", "gaussian 0.01 published"])
-    ['u 1e-2', 'g 1e-2']
-    """
-    noises = [perturbation.split() for perturbation in perturbations if is_noise(perturbation)]
-    kinds, protocols = {words[0] for words in noises}, {words[2] for words in noises}
-    return [_short(perturbation, len(kinds) > 1, len(protocols) > 1) for perturbation in perturbations]
+def cell_mark(cell: Cell) -> str:
+    """One character for a task under a condition; of several samples some of which passed, how many."""
+    return (str(cell.passes) if cell.passes < 10 else "+") if cell.mixed else mark(cell.status)
 
 
-def _short(perturbation: str, with_kind: bool, with_protocol: bool) -> str:
-    if not is_noise(perturbation):
-        return perturbation
-    kind, level, protocol = perturbation.split()
-    size = scientific(float(level))
-    return " ".join(filter(None, [kind[0] if with_kind else "", size, protocol[:3] if with_protocol else ""]))
+def cell_colour(cell: Cell) -> str:
+    """The component class that a mark is drawn in."""
+    return "unknown" if cell.passed is None else "passed" if cell.passed else "failed"
 
 
-def _key(task: TaskKey) -> str:
-    return f"{task.dataset}\0{task.task}"
+def _place(listed: Sequence[TaskKey], task: TaskKey | None, otherwise: int) -> int:
+    if listed[otherwise : otherwise + 1] == [task]:
+        return otherwise
+    try:
+        return listed.index(task)  # type: ignore[arg-type]
+    except ValueError:
+        return otherwise
+
+
+def _placed(texts: Sequence[tuple[int, str, Style]]) -> Iterator[Segment]:
+    """Texts at their columns, blanks between them."""
+    x = 0
+    for start, text, style in texts:
+        if start > x:
+            yield Segment(" " * (start - x))
+        yield Segment(text, style)
+        x = max(x, start) + len(text)

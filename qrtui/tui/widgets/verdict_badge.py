@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.widgets import Static
 
-from qrtui.results.case import printable
-from qrtui.tasks.datasets import scored_by_plus
+from qrtui.results.case import deciding_status, printable, samples_in_words
 from qrtui.tui.wording import mark
 
 if TYPE_CHECKING:
     from qrtui.results.records import Case
 
+__all__ = ["VerdictBadge", "deciding_status", "status_badge", "verdict_in_words"]
+
 _LONGEST_VALUE = 400
 _ONE_LINE = 60
-
-
-def deciding_status(case: Case) -> str | None:
-    """The status that decides whether the task counts as passed."""
-    if scored_by_plus(case.condition.dataset) and case.base == "passed" and case.plus is not None:
-        return case.plus
-    return case.base
+_ENDED = {"length": "cut off", "nan": "no finite numbers"}
 
 
 class VerdictBadge(Static):
     """`fp32 original  ✗ failed  41 tok  0.6 s`, and below it the first failing input, expected and got."""
 
-    def show(self, case: Case | None, name: str) -> None:
-        """Show a case's verdict; `name` says which side it is."""
-        self.update(verdict_in_words(case, name))
+    def show(self, case: Case | None, name: str, samples: Sequence[Case] = ()) -> None:
+        """Show a case's verdict; `name` says which side it is, `samples` are all that were drawn of it."""
+        self.update(verdict_in_words(case, name, samples, narrow=self.screen.has_class("-narrow")))
 
 
-def verdict_in_words(case: Case | None, name: str) -> Content:
-    """What the badge shows."""
+def verdict_in_words(case: Case | None, name: str, samples: Sequence[Case] = (), *, narrow: bool = False) -> Content:
+    """What the badge shows; where it is narrow, what it cost comes last."""
     title = Content.styled(name, "bold")
     if case is None or case.solution is None:
         return Content.assemble(title, (" · not generated yet", "$muted"))
     status = deciding_status(case)
-    colour = {"passed": "$text-success", None: "$muted"}.get(status, "$text-error")
-    badge = (f" {mark(status)} {status or 'not judged yet'}", f"bold {colour}")
     plus = " (base passed)" if status != "passed" and status == case.plus and case.base == "passed" else ""
     cost = f" {case.tokens} tok {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
-    cut = [Content.styled("cut off at the token limit", "$muted")] if case.finish == "length" else []
-    return Content("\n").join([Content.assemble(title, badge, plus, (cost, "$muted")), *_failure(case), *cut])
+    cost = Content.styled(cost.strip() + (f", {_ENDED[case.finish]}" if case.finish in _ENDED else ""), "$muted")
+    verdict = Content.assemble(title, " ", status_badge(status), plus)
+    lines = [verdict if narrow else Content.assemble(verdict, " ", cost)]
+    if len(samples) > 1:
+        lines.append(Content.styled(samples_in_words(case, samples), "$muted"))
+    return Content("\n").join([*lines, *_failure(case), *([cost] if narrow else [])])
+
+
+def status_badge(status: str | None) -> Content:
+    """A verdict's mark and word, in its colour."""
+    colour = {"passed": "$text-success", None: "$muted"}.get(status, "$text-error")
+    return Content.styled(f"{mark(status)} {status or 'not judged yet'}", f"bold {colour}")
 
 
 def _failure(case: Case) -> list[Content]:

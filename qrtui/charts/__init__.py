@@ -1,0 +1,1 @@
+"""Charts drawn: as text for a terminal, as SVG, PNG and PDF, and as CSV."""

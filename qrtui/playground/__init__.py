@@ -1,0 +1,1 @@
+"""The Playground's engine: one prompt put to the original and to the quantized model at once."""

@@ -1,0 +1,40 @@
+"""An attack shown on one of the picked tasks, from the plan that is made anyway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from qrtui.perturb.attack import Attack
+
+if TYPE_CHECKING:
+    from qrtui.plan import Plan
+
+_NOT_YET = "not here yet:"
+
+
+def example_of(plan: Plan | None, attack: object) -> tuple[str, Content]:
+    """A title, and the first prompt that the attack changes with the changes marked, or why it cannot be shown."""
+    if not isinstance(attack, Attack):
+        return "Example", Content.styled("Go to an attack to see what it does to a prompt.", "$muted")
+    if plan is None:
+        return f"Example: {attack.label}", Content("")
+    clean, attacked = (_prompts(plan, perturbation) for perturbation in ("clean", attack.label))
+    if not clean or not attacked:
+        return f"Example: {attack.label}", Content.styled("Tick it to see what it does to a prompt.", "$muted")
+    task = next((task for task in clean if clean[task] != attacked[task]), next(iter(clean)))
+    before, after = clean[task], attacked[task]
+    if after.startswith(_NOT_YET) or before.startswith(_NOT_YET):
+        return f"Example: {attack.label}", Content.styled("Shown when what it works with is here.", "$muted")
+    from qrtui.tui.widgets.diff import marked
+
+    return f"Example: {attack.label} on {task}", marked(before.strip(), after.strip())
+
+
+def _prompts(plan: Plan, perturbation: str) -> dict[str, str]:
+    """The prompts of the first condition under a perturbation, by task."""
+    for condition in plan.conditions:
+        if condition.perturbation == perturbation:
+            return {result.task: result.prompt for result in condition.results}
+    return {}

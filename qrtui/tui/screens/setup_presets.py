@@ -1,0 +1,110 @@
+"""Setup's presets: those that ship, those that a person saved, and files anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.widgets import Select
+
+from qrtui.errors import PresetError, QrtuiError
+from qrtui.presets import find_preset, load_preset, preset_names, save_preset
+from qrtui.settings import settings_file
+from qrtui.tui.choice import PLAIN
+from qrtui.tui.screens.dialogs import AskPath, Question
+from qrtui.tui.screens.framed import FramedScreen
+
+if TYPE_CHECKING:
+    from qrtui.spec import Experiment
+
+
+def own_presets() -> Path:
+    """The folder of the presets that a person saved: `presets` beside the settings file."""
+    return settings_file().parent / "presets"
+
+
+class PresetsOfSetup(FramedScreen):
+    """The part of Setup that loads and saves presets."""
+
+    def list_presets(self, chosen: str = "") -> None:
+        """Fill the list of presets: the shipped ones by name, then the person's own."""
+        own = sorted(own_presets().glob("*.toml"))
+        preset = self.query_one("#preset", Select)
+        with self.prevent(Select.Changed):
+            names = preset_names()
+            preset.set_options([*((name, name) for name in names), *((path.stem, str(path)) for path in own)])
+            if chosen in (*names, *map(str, own)):
+                preset.value = chosen
+
+    def first_experiment(self) -> Experiment:
+        """What Setup opens with: what the app was given, else the settings' preset."""
+        if self.app.given is not None:
+            self.list_presets()
+            return self.app.given
+        wanted = self.app.settings.preset
+        self.list_presets(wanted)
+        try:
+            return load_preset(wanted)
+        except QrtuiError as error:
+            self.call_after_refresh(self.report, error)
+            return PLAIN
+
+    def fill(self, experiment: Experiment) -> None:
+        """Show an experiment."""
+        raise NotImplementedError
+
+    def experiment(self) -> Experiment:
+        """The experiment that is picked. Raises PresetError."""
+        raise NotImplementedError
+
+    @on(Select.Changed, "#preset")
+    def _preset_chosen(self, event: Select.Changed) -> None:
+        if event.value is not Select.NULL:
+            self._load(str(event.value))
+
+    @work
+    async def action_load(self) -> None:
+        """Load a preset from a file."""
+        path = await self.app.push_screen_wait(
+            AskPath("Load preset", "A preset's file (.toml), or the name of a shipped one", "")
+        )
+        if path:
+            self._load(path)
+
+    def _load(self, preset: str) -> None:
+        try:
+            experiment = load_preset(preset)
+        except QrtuiError as error:
+            self.report(error)
+            return
+        self.fill(experiment)
+        self.notify(f"{find_preset(preset).name} loaded", markup=False)
+
+    @work
+    async def action_save(self) -> None:
+        """Save the choice as a preset."""
+        try:
+            experiment = self.experiment()
+        except QrtuiError as error:
+            self.report(error)
+            return
+        words = "Where to? Those in this folder are listed in Setup; any is run with: qrtui run FILE"
+        name = experiment.name.replace("/", "-")
+        typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(own_presets() / f"{name}.toml")))
+        path = Path(typed).expanduser() if typed else None
+        if path is None or not await self._may_write(path):
+            return
+        try:
+            save_preset(experiment, path)
+        except PresetError as error:
+            self.report(error)
+            return
+        self.list_presets(str(path))
+        self.notify(f"Saved to {path.resolve()}", markup=False)
+
+    async def _may_write(self, path: Path) -> bool:
+        if not path.exists():
+            return True
+        replace = Question("Replace the file?", f"{path} is there already.", replace="Replace", keep="Keep it")
+        return await self.app.push_screen_wait(replace) == "replace"

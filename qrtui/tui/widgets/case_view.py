@@ -1,0 +1,109 @@
+"""A prompt with its changes marked, and below it the original's and the quantized model's completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from qrtui.tui.case_shown import ShownCase, program
+from qrtui.tui.comparison import CLEAN
+from qrtui.tui.widgets.completion_pane import SideBySide
+from qrtui.tui.widgets.diff import WORD_STYLE, marked
+from qrtui.tui.widgets.verdict_badge import VerdictBadge
+from qrtui.tui.wording import without_common_protocol
+
+if TYPE_CHECKING:
+    from qrtui.results.records import Case
+
+
+class CaseView(Vertical):
+    """One row of the 2 x 2: a perturbation's prompt and both completions."""
+
+    class Entered(Message):
+        """The person looks at this one."""
+
+        def __init__(self, view: CaseView) -> None:
+            super().__init__()
+            self.view = view
+
+    def compose(self) -> ComposeResult:
+        """The prompt above, the programs below."""
+        with VerticalScroll(id="prompt-panel", classes="panel"):
+            yield Static(id="prompt", markup=False)
+        with Vertical(id="pair", classes="panel"):
+            with Horizontal(id="badges"):
+                yield VerdictBadge(id="original", markup=False)
+                yield VerdictBadge(id="quantized", markup=False)
+            yield SideBySide(id="programs")
+
+    @property
+    def programs(self) -> SideBySide:
+        """Both programs."""
+        return self.query_one(SideBySide)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Something in here has the keys."""
+        self.post_message(self.Entered(self))
+
+    def on_focus(self) -> None:
+        """This has the keys."""
+        self.post_message(self.Entered(self))
+
+    def show(self, shown: ShownCase | None, perturbation: str, sample: int, *, raw: bool) -> None:
+        """Show a case under a perturbation, or nothing."""
+        # Without a task there is nothing to say of one, least of all that it was not generated.
+        self.query_one("#pair").display = shown is not None
+        if shown is None:
+            self._show_prompt("", "Prompt", Content(""))
+            return
+        original, quantized = shown.both(perturbation, sample)
+        self._show_badges(shown, perturbation, original, quantized)
+        self.programs.show(program(original, raw=raw), program(quantized, raw=raw))
+        pair = self.query_one("#pair")
+        pair.border_title = f"{shown.task.task}, {perturbation}: {shown.baseline} beside {shown.pair.quantized}"
+        pair.border_subtitle = "text as generated" if raw else "program as judged"
+        self._show_prompt_of(shown, perturbation)
+
+    def _show_badges(self, shown: ShownCase, perturbation: str, original: Case | None, quantized: Case | None) -> None:
+        sides = (
+            ("#original", original, shown.baseline, "original"),
+            ("#quantized", quantized, shown.pair.quantized, "quantized"),
+        )
+        for place, case, precision, kind in sides:
+            badge = self.query_one(place, VerdictBadge)
+            badge.show(case, f"{precision} {kind}", shown.samples(precision, perturbation))
+
+    def _show_prompt_of(self, shown: ShownCase, perturbation: str) -> None:
+        clean, prompt = shown.prompt(CLEAN), shown.prompt(perturbation)
+        changed = shown.what_changed(perturbation)
+        short = without_common_protocol([perturbation])[0][perturbation]
+        same = changed.startswith("unchanged")
+        self.set_class(same, "-same-prompt")
+        self.border_title = f"{short}: prompt {changed}" if same else f"{short} prompt: {changed}"
+        if not changed:
+            self.border_title = "clean prompt"
+        about = f", {short}: {changed}" if changed else ""
+        text = Content("") if prompt is None else marked(clean if clean is not None else prompt, prompt)
+        self._show_prompt(perturbation, f"{shown.task.task}: prompt{about}", text)
+
+    def _show_prompt(self, perturbation: str, title: str, text: Content) -> None:
+        panel, prompt = self.query_one("#prompt-panel", VerticalScroll), self.query_one("#prompt", Static)
+        panel.border_title = title
+        if prompt.content == text and getattr(prompt.content, "spans", None) == text.spans:
+            return
+        prompt.update(text)
+        self.call_after_refresh(self._show_first_change, panel, text)
+
+    def _show_first_change(self, panel: VerticalScroll, text: Content) -> None:
+        first = next((span.start for span in text.spans if span.style == WORD_STYLE), 0)
+        width = max(1, panel.scrollable_content_region.width)
+        lines = text.plain[:first].split("\n")
+        above = sum(max(1, -(-cell_len(line) // width)) for line in lines[:-1]) + cell_len(lines[-1]) // width
+        panel.scroll_to(y=max(0, above - panel.scrollable_content_region.height // 2), animate=False, force=True)
