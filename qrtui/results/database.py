@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlite_utils import Database
-
 from qrtui.errors import StoreError
+from qrtui.results.light_sqlite import Database
 from qrtui.results.schema import migrations
 
 _BUSY_SECONDS = 30

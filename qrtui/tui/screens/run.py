@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual import work
@@ -18,7 +18,7 @@ from qrtui.paths import log_file
 from qrtui.tui.headline import status_of
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.framed import FramedScreen
-from qrtui.tui.widgets.conditions_table import ConditionsTable
+from qrtui.tui.widgets.conditions_table import ConditionsTable, Intervals
 from qrtui.tui.widgets.device_line import DeviceLine
 from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
@@ -58,6 +58,8 @@ class RunScreen(FramedScreen):
         self._offered: tuple[str, bool, int] | None = None
         self._logged = 0
         self._reading = False
+        self._shown: tuple[Sequence[Row], Collection[int]] = ((), ())
+        self._intervals: Intervals = {}
         self._strengths: dict[int, Sequence[AttackStrength]] = {}
         self._tail = LogTail(log_file())
 
@@ -146,7 +148,8 @@ class RunScreen(FramedScreen):
         finally:
             self._reading = False
         at_work = self.app.state.conditions if self.app.opened is None else ()
-        self.query_one(ConditionsTable).show(rows, at_work)
+        self._shown = rows, at_work
+        self.query_one(ConditionsTable).show(rows, at_work, self._intervals)
         self.query_one(RunCharts).show(rows, outcomes)
         panel = self.query_one("#conditions-panel")
         protocol = self.query_one(ConditionsTable).protocol
@@ -154,6 +157,11 @@ class RunScreen(FramedScreen):
         self._show_strength()
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
+
+    def on_run_charts_bounded(self, event: RunCharts.Bounded) -> None:
+        """The intervals of the RRS are there; they take longer than the rest."""
+        self._intervals = event.intervals
+        self.query_one(ConditionsTable).show(*self._shown, self._intervals)
 
     def on_data_table_row_highlighted(self) -> None:
         """Another condition is under the cursor."""
