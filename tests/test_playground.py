@@ -12,6 +12,7 @@ from qrtui.errors import StoreError
 from qrtui.events import ModelsHeld, SideJudged, Streamed, TurnEnded, TurnStage, TurnStarted
 from qrtui.generate.settings import Generation
 from qrtui.judge.pool import JudgePool
+from qrtui.models.catalog import local_path, resolve
 from qrtui.perturb.attacks.character import CharacterAttack
 from qrtui.perturb.noise import Noise
 from qrtui.playground.keeping import is_known, keep
@@ -21,7 +22,7 @@ from qrtui.playground.turn import Turn
 from qrtui.results.store import Store
 from qrtui.run import run
 from qrtui.spec import ModelChoice, Perturbation, read_experiment
-from qrtui.tasks.datasets import load_tasks
+from qrtui.tasks.datasets import find_task, load_tasks
 
 TASK = {
     "task_id": "Own/0",
@@ -279,3 +280,23 @@ def test_the_command_refuses_in_one_line(room, turn):
         code, _, error = tried(room.database, *given, *more)
         assert code == 1
         assert words in str(error)
+
+
+@pytest.mark.model
+def test_the_embedded_model_writes_a_function_on_both_sides(tmp_path):
+    info = resolve("smollm2-135m")
+    if local_path(info) is None:
+        pytest.skip("the embedded model is not here")
+    task = find_task("Demo/1")
+    turn = Turn(
+        model=ModelChoice(id=info.name), prompt=task.prompt, task=task, generation=Generation(max_new_tokens=32)
+    )
+    room = Room(tmp_path / "a.db")
+    assert room.play(turn) == "finished"
+    room.playground.release()
+    for written in (room.last.original, room.last.quantized):
+        assert written.text.startswith("def convert_to_capital")
+        assert 4 < written.tokens <= 32
+    # Long before the end there was something to see.
+    assert len(room.of(Streamed)) > 4
+    assert [event.verdict.level for event in room.of(SideJudged)]

@@ -127,7 +127,7 @@ def has_terminal() -> bool:
 
 def open_app(experiment: Experiment | None, database: Path | None, allow_unsafe_judge: bool) -> int:
     """Open the app, with `experiment` running if one is given; returns its exit status."""
-    from qrtui.tui.app import open_app
+    from qrtui.tui.opening import open_app
 
     return open_app(
         database or paths.database(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -103,7 +104,8 @@ class QrtuiApp(Personal, App[None]):
 
     def on_mount(self) -> None:
         """Show the first room."""
-        self.set_theme()
+        self.follow_theme()
+        self.call_after_refresh(gc.enable)
         self.call_after_refresh(self.set_keys)
         # Taken up again by the shell's fg, the terminal shows nothing of what was drawn before.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ RunFunction = Callable[..., "RunEnded"]
 PlaygroundMaker = Callable[..., "Playground"]
 """As `qrtui.playground.playing.Playground`: (database, emit, allow_unsafe_judge=...)."""
 
+_NICENESS = 5
 _REPLACED_BY_THE_NEXT = (Decoding, Fetching, Streamed, TurnStage)
 
 
@@ -236,9 +240,11 @@ class Engine:
         self._mailbox.put(ending)
 
     def _ending(self, experiment: Experiment, control: Control) -> Event:
-        from qrtui.events import RunEnded
+        from qrtui.events import RunEnded, RunStarted
 
         def emit(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                _let_the_screen_go_first()
             if not isinstance(event, RunEnded):
                 self._mailbox.put(event)
 
@@ -255,6 +261,17 @@ class Engine:
         except BaseException as error:
             logging.getLogger("qrtui.engine").exception("the run failed")
             return EngineFailed(_in_a_line(error))
+
+
+def _let_the_screen_go_first() -> None:
+    """Lower this thread's priority, and so that of the threads which torch will start from it.
+
+    Otherwise a key waits for its turn behind the arithmetic on a small machine. The judge's processes are there by now
+    and keep theirs. Linux has a priority for each thread; elsewhere it would be the whole program's.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _in_a_line(error: BaseException) -> str:

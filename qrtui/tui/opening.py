@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import sys
 from pathlib import Path
@@ -25,14 +26,18 @@ def open_app(
     """
     from qrtui.paths import log_file
     from qrtui.settings import read_settings
-    from qrtui.tui.app import QrtuiApp
     from qrtui.tui.guardian import ended_under_guard, tell_guardian_all_is_well
-    from qrtui.tui.screen_guard import guarded_screen
 
     settings = read_settings()
     ended = ended_under_guard()
     if ended is not None:
         return ended
+    # Nothing made before the first paint is garbage; the app turns the collector on again.
+    gc.disable()
+    # After the fork, which copies what is in memory as it is written to.
+    from qrtui.tui.app import QrtuiApp
+    from qrtui.tui.screen_guard import guarded_screen
+
     # How long the engine's Python may keep the interpreter when the screen wants it; the default is five times that.
     sys.setswitchinterval(_SWITCH_SECONDS)
     app = QrtuiApp(database, experiment, start, allow_unsafe_judge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from textual.app import App
 from textual.screen import ModalScreen
 
 from qrtui.errors import QrtuiError
@@ -12,7 +13,6 @@ from qrtui.tui.screens.dialogs import Dialog
 from qrtui.tui.themes import OURS, filters_for, first_theme, variables_of
 
 if TYPE_CHECKING:
-    from textual.app import App
     from textual.theme import Theme
 
     from qrtui.settings import Settings
@@ -33,24 +33,38 @@ class Personal(_App):
 
         self._remembers = settings is not None
         self.settings = settings or Settings()
+        self._set_theme()
         self.keymap: dict[str, str] = {}
         """The keys that the settings give to actions, by id, as far as they can be used."""
 
-    def set_theme(self) -> None:
-        """Use the settings' theme, else the one that suits the terminal."""
+    def _set_theme(self) -> None:
+        """Use the settings' theme, else the one that suits the terminal.
+
+        Before the app runs: a theme that is changed later has the stylesheet parsed again, which delays the first paint.
+        """
         for theme in OURS:
             self.register_theme(theme)
         wanted = os.environ.get("QRTUI_THEME") or self.settings.theme
         colours = self.console.color_system
-        self.theme, problem = first_theme(wanted, self.available_themes, colours, no_color=self.no_color)
+        name, self._theme_problem = first_theme(wanted, self.available_themes, colours, no_color=self.no_color)
+        self._remembered = name
+        self.set_reactive(App.theme, name)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._refresh_truecolor_filter(self.ansi_theme)
+        for mode in ("dark", "light"):
+            self.set_class(self.current_theme.dark is (mode == "dark"), f"-{mode}-mode", update=False)
         self._filters = filters_for(self._filters, no_color=self.no_color)
+
+    def follow_theme(self) -> None:
+        """Remember themes from now on, and say what was wrong with the first one."""
         self.theme_changed_signal.subscribe(self, self._remember)
-        if problem:
-            self._warn(problem)
+        if self._theme_problem:
+            self._warn(self._theme_problem)
 
     def _remember(self, theme: Theme) -> None:
-        if not self._remembers:
+        if not self._remembers or theme.name == self._remembered:
             return
+        self._remembered = theme.name
         from qrtui.settings import remember_theme
 
         try:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from qrtui.tui.wording import is_noise, scientific
 
 ORIGINAL = "o"
-_GAP = 2
-_SHORTEST_NAME = 5
+_LONGEST_TIGHT = 5
 
 
 class Group(NamedTuple):
@@ -36,29 +35,29 @@ class StripColumns(NamedTuple):
     def at(self, x: int) -> tuple[Group, int] | None:
         """The group, and the number of the precision, whose mark is nearest to a column."""
         for group in self.groups:
-            if group.start <= x < group.start + group.width + _GAP:
+            if group.start <= x <= group.start + group.width:
                 return group, min(range(len(group.marks)), key=lambda at: abs(group.start + group.marks[at] - x))
         return None
 
 
 def strip_columns(perturbations: Sequence[str], quantized: Sequence[str], room: int) -> StripColumns:
     """Groups with room between the marks where that fits into `room` columns, else packed and with shorter names."""
-    wide = _columns(perturbations, quantized, spaced=True)
-    return wide if wide.width <= room else _columns(perturbations, quantized, spaced=False)
+    wide = _columns(short_names(perturbations), perturbations, quantized, step=2)
+    return wide if wide.width <= room else _columns(tight_names(perturbations), perturbations, quantized, step=1)
 
 
-def _columns(perturbations: Sequence[str], quantized: Sequence[str], *, spaced: bool) -> StripColumns:
+def _columns(
+    names: Sequence[str], perturbations: Sequence[str], quantized: Sequence[str], *, step: int
+) -> StripColumns:
+    """Marks stand `step` columns apart, groups as many from each other."""
     count = 1 + len(quantized)
-    step = 2 if spaced else 1
-    strip = (count - 1) * step + 1
+    marks = tuple(at * step for at in range(count))
     groups, start = [], 0
-    for perturbation, name in zip(perturbations, short_names(perturbations), strict=True):
-        shown = name if spaced else name[: max(_SHORTEST_NAME, strip)]
-        width = max(strip, len(shown))
-        marks = tuple(at * step for at in range(count))
-        groups.append(Group(perturbation, shown, start, width, marks))
-        start += width + _GAP
-    return StripColumns(tuple(groups), (ORIGINAL, *letters(quantized)), max(0, start - _GAP))
+    for perturbation, name in zip(perturbations, names, strict=True):
+        width = max(marks[-1] + 1, len(name))
+        groups.append(Group(perturbation, name, start, width, marks))
+        start += width + step
+    return StripColumns(tuple(groups), (ORIGINAL, *letters(quantized)), max(0, start - step))
 
 
 def letters(precisions: Sequence[str]) -> list[str]:
@@ -96,6 +95,25 @@ def short_names(perturbations: Sequence[str]) -> list[str]:
         else _attack(perturbation, attacks)
         for perturbation in perturbations
     ]
+
+
+def tight_names(perturbations: Sequence[str]) -> list[str]:
+    """The same in fewer columns: no blanks, and no long words where each still differs from all others.
+
+    >>> tight_names(["clean", "sentence engine=apertium", "gaussian 0.003 published"])
+    ['clean', 'sent.', '3e-3']
+    >>> tight_names(["gaussian 0.01 published", "gaussian 0.01 after"])
+    ['1e-2p', '1e-2a']
+    """
+    names = []
+    for perturbation, name in zip(perturbations, short_names(perturbations), strict=True):
+        if is_noise(perturbation):
+            first, *rest = name.split()
+            protocol = rest.pop()[0] if rest and not rest[-1][0].isdigit() else ""
+            names.append(first + "".join(rest) + protocol)
+        else:
+            names.append(name if len(name) <= _LONGEST_TIGHT else f"{name[: _LONGEST_TIGHT - 1]}.")
+    return names if len(set(names)) == len(names) else short_names(perturbations)
 
 
 def _noise(perturbation: str, with_kind: bool, with_protocol: bool) -> str:

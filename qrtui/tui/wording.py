@@ -70,11 +70,11 @@ def interval(low: float | None, high: float | None) -> str:
     """The ends of an interval of ratios; an open end is infinite.
 
     >>> interval(0.8, 2.13), interval(0.5, None), interval(None, None)
-    ('.80 to 2.1', '.50 to ∞', '–')
+    ('.80–2.1', '.50–∞', '–')
     """
     if low is None and high is None:
         return NOTHING
-    return f"{_short_ratio(low or 0.0)} to {'∞' if high is None else _short_ratio(high)}"
+    return f"{_short_ratio(low or 0.0)}–{'∞' if high is None else _short_ratio(high)}"
 
 
 def _short_ratio(value: float) -> str:

@@ -183,6 +183,8 @@ class LinesReader:
         if not content.endswith(b"\n"):
             raise self.refuse("it breaks off in this line, or the line is too long")
         try:
+            # Parts that are taken over as they are (Raw) would not be looked at by the decoder.
+            content.decode()
             return decoder.decode(content)
         except UnicodeDecodeError:
             raise self.refuse("not UTF-8") from None

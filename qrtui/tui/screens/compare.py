@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -102,6 +103,9 @@ class CompareScreen(FramedScreen):
                 conditions = await self.app.reader.ask(lambda store: read_conditions(store, run))
                 self._comparison, self._pair, self._picked = Comparison(conditions), None, False
             await self._read_columns(self._comparison)
+            if another:
+                # What was read stays. Looked at in every pass of the collector, it would hold up keys.
+                gc.freeze()
         except QrtuiError as error:
             self.report(error)
         finally:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from qrtui.tui.keys import key_name
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.header import ROOMS
 from qrtui.tui.widgets.moves import MOVES, Moves
@@ -38,9 +39,9 @@ _EVERYWHERE = [
     ("g G", "go to its top, to its bottom"),
     ("Ctrl+D, Ctrl+U", "move by half a page"),
     ("Ctrl+P", "find any action by its name, and all themes"),
-    ("Ctrl+T", "next theme: dark, light, the terminal's own colours"),
+    ("{theme}", "next theme: dark, light, the terminal's own colours"),
     ("Esc, Ctrl+C", "leave a dialog or a field"),
-    ("q, Ctrl+C", "quit; asks if a run is under way, and nothing is lost"),
+    ("{quit}, Ctrl+C", "quit; asks if a run is under way, and nothing is lost"),
 ]
 
 
@@ -69,7 +70,9 @@ class HelpScreen(Moves, ModalScreen[None]):
 
     def _keys(self) -> list[tuple[str, str]]:
         own = [(keys, meaning) for meaning, keys, action in self._room.actions() if not action.startswith("app.")]
-        return [*own, *_EVERYWHERE]
+        keymap = {"theme": "ctrl+t", "quit": "q"} | self._room.app.keymap
+        named = {id: key_name(keymap[id]) for id in ("theme", "quit")}
+        return [*own, *((keys.format(**named), meaning) for keys, meaning in _EVERYWHERE)]
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> Content:

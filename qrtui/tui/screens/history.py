@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
@@ -16,9 +13,8 @@ from textual.widgets import DataTable, Input, Static
 from qrtui.errors import QrtuiError
 from qrtui.results.case import printable
 from qrtui.tui.headline import subject_of_record
-from qrtui.tui.screens.ask_words import AskWords
-from qrtui.tui.screens.dialogs import AskPath, Question
 from qrtui.tui.screens.framed import FramedScreen
+from qrtui.tui.screens.run_changes import RunChanges
 from qrtui.tui.screens.two_runs import TwoRuns
 from qrtui.tui.widgets.conditions_table import ConditionsTable
 from qrtui.tui.widgets.find_field import FindField
@@ -26,17 +22,15 @@ from qrtui.tui.widgets.runs_table import ListedRun, RunsTable
 from qrtui.tui.wording import NOTHING, local_time
 
 if TYPE_CHECKING:
-    from qrtui.results.planned import RunRows
     from qrtui.results.records import RunRecord
     from qrtui.results.store import Store
 
 _LOOK_AGAIN_SECONDS = 2.0
 _PAGE = 500
-_KEPT_DELETIONS = 5
 _NO_RUN = "No run yet. Pick what to run in Setup (1) and press r; every run is kept here."
 
 
-class HistoryScreen(FramedScreen):
+class HistoryScreen(RunChanges, FramedScreen):
     """The runs, the latest first; below them the table of the chosen one."""
 
     ROOM = "history"
@@ -59,7 +53,6 @@ class HistoryScreen(FramedScreen):
     def __init__(self) -> None:
         super().__init__()
         self._marked: tuple[int, ...] = ()
-        self._deleted: deque[RunRows] = deque(maxlen=_KEPT_DELETIONS)
         self._subjects: dict[tuple[int, str], str] = {}
         self._shown: RunRecord | None = None
         self._read_so_far = 0
@@ -83,10 +76,6 @@ class HistoryScreen(FramedScreen):
         """Begin with the list."""
         self.query_one(RunsTable).focus()
         self.set_interval(_LOOK_AGAIN_SECONDS, self._follow)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Undo is offered only where something was deleted."""
-        return bool(self._deleted) if action == "undo" else True
 
     def show_state(self) -> None:
         """Look at the database again; the run under way is followed more slowly."""
@@ -160,6 +149,14 @@ class HistoryScreen(FramedScreen):
     @on(FindField.Left)
     def _searched_enough(self) -> None:
         self.query_one(RunsTable).focus()
+
+    def read_again(self) -> None:
+        """Show what was changed."""
+        self._read()
+
+    def forget(self, run: int) -> None:
+        """A run was deleted: it is marked no more."""
+        self._marked = tuple(id for id in self._marked if id != run)
 
     # The chosen run
 
@@ -250,98 +247,8 @@ class HistoryScreen(FramedScreen):
             return
         await self.app.push_screen_wait(TwoRuns(first, second))
 
-    @work
-    async def action_rename(self) -> None:
-        """Give the chosen run another name."""
-        run = self.chosen
-        if run is None:
-            return
-        name = await self.app.push_screen_wait(AskWords(f"The name of run {run.id}", "One line.", run.name))
-        if name:
-            await self._change(lambda store: store.rename_run(run.id, name))
-
-    @work
-    async def action_tag(self) -> None:
-        """Give the chosen run tags: words to find it by."""
-        run = self.chosen
-        if run is None:
-            return
-        text = "Words to find it by, with spaces between them."
-        tags = await self.app.push_screen_wait(AskWords(f"Tags of run {run.id}", text, " ".join(run.tags)))
-        if tags is not None:
-            await self._change(lambda store: store.tag_run(run.id, tags.replace(",", " ").split()))
-
-    @work
-    async def action_export(self) -> None:
-        """Write all of the chosen run into a folder, for another machine."""
-        run = self.chosen
-        if run is None:
-            return
-        text = "A folder that is not there yet. On another machine: qrtui import FOLDER"
-        path = await self.app.push_screen_wait(AskPath(f"Export run {run.id}", text, f"qrtui-run-{run.id}"))
-        if not path:
-            return
-        folder = Path(path).expanduser().absolute()
-        try:
-            await asyncio.to_thread(_export, self.app.database, run.id, folder)
-        except QrtuiError as error:
-            self.report(error)
-            return
-        self.notify(f"Run {run.id} is in {folder}", markup=False)
-
-    @work
-    async def action_delete(self) -> None:
-        """Forget the chosen run, after asking."""
-        run = self.chosen
-        if run is None:
-            return
-        if run.id == self.app.state.run and self.app.state.under_way:
-            self.notify("This run is under way. Stop it first: 2, then x.", severity="warning")
-            return
-        text = "Its completions and verdicts stay in the database: the same experiment, run again, finds them."
-        question = Question(f"Delete run {run.id}, {printable(run.name)}?", text, delete="Delete", keep="Keep")
-        if await self.app.push_screen_wait(question) != "delete":
-            return
-        rows = await self._change(lambda store: store.delete_run(run.id))
-        if rows is not None:
-            self._deleted.append(rows)
-            self._marked = tuple(id for id in self._marked if id != run.id)
-            self.app.forget(run.id)
-            self.refresh_bindings()
-            self.notify(f"Run {run.id} deleted; u brings it back")
-
-    @work
-    async def action_undo(self) -> None:
-        """Bring back the run that was deleted last."""
-        if not self._deleted:
-            return
-        rows = self._deleted.pop()
-        self.refresh_bindings()
-        number = await self._change(lambda store: store.restore_run(rows))
-        if number is not None:
-            again = "" if number == rows.id else f", now as run {number}"
-            self.notify(f"Run {rows.id} is back{again}")
-
-    async def _change(self, change: Any) -> Any:
-        """What `change` returns for the store; the list is read again. None where it failed, which is then shown."""
-        try:
-            return await self.app.reader.ask(change)
-        except QrtuiError as error:
-            self.report(error)
-            return None
-        finally:
-            self._read()
-
 
 def _rows(store: Any, run: int) -> Any:
     from qrtui.results.table import table
 
     return table(store.conditions(run), store.outcomes(run))
-
-
-def _export(database: Path, run: int, folder: Path) -> None:
-    from qrtui.results.exchange.exporting import export_run
-    from qrtui.results.store import Store
-
-    with Store(database) as store:
-        export_run(store, store.run(str(run)), folder)

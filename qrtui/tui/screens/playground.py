@@ -21,6 +21,7 @@ from qrtui.tui.play_wording import (
     state_in_words,
     status_in_words,
 )
+from qrtui.tui.reader import Reader
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.prompt_picker import Picked, PromptPicker
 from qrtui.tui.widgets.attacked_prompt import AttackedPane
@@ -83,6 +84,8 @@ class PlaygroundScreen(FramedScreen):
 
     def on_mount(self) -> None:
         """Fill in what the app was opened with, once the frame is painted."""
+        # Setup's plans can keep the planner busy for seconds; a reroll must be seen at once.
+        self._reader = Reader(self.app.database, "playground")
         self.call_after_refresh(self._fill)
 
     def on_screen_resume(self) -> None:
@@ -143,7 +146,7 @@ class PlaygroundScreen(FramedScreen):
             self._show_prompt()
             return
         try:
-            changed, known = await self.app.planner.ask(lambda store: prepared(store, turn))
+            changed, known = await self._reader.ask(lambda store: prepared(store, turn))
         except QrtuiError as error:
             self._changed = None
             self._show_prompt(f"{error.problem}; {error.way_out}")
@@ -303,7 +306,7 @@ class PlaygroundScreen(FramedScreen):
             self.notify(f"It is kept already, as run {play.kept}.")
             return
         try:
-            record = await self.app.planner.ask(lambda store: kept(store, turn))
+            record = await self._reader.ask(lambda store: kept(store, turn))
         except QrtuiError as error:
             self.report(error)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Literal
 
 from textual import on, work
@@ -20,6 +21,9 @@ from qrtui.tui.screens.dialogs import Dialog
 
 Picked = Task | Literal["own"] | None
 """A task, a prompt of one's own, or nothing."""
+
+_ENDS = (">>>", "assert ", '"""', "'''")
+"""Lines that begin so are no longer what the task says."""
 
 
 class PromptPicker(Dialog[Picked]):
@@ -89,6 +93,9 @@ class PromptPicker(Dialog[Picked]):
             Option(Content.assemble(f"{task.task_id:{width}}  ", (said, "$muted"))) for task, said in found
         )
         options.highlighted = 1 if found else 0
+        if self._tasks:
+            note = "" if found else "No task says that; Tab leads to the data sets."
+            self.query_one("#picker-note", Static).update(note)
 
     @on(Input.Submitted)
     def _found(self) -> None:
@@ -110,15 +117,19 @@ class PromptPicker(Dialog[Picked]):
 
 
 def _tasks_of(dataset: str) -> list[tuple[Task, str]]:
-    """Every task with what it says, without the code around it."""
-    from qrtui.perturb.spans import natural_language_spans
+    """Every task with the paragraph that says what to do."""
     from qrtui.tasks.datasets import load_tasks
 
-    told = []
-    for task in load_tasks(dataset):
-        words = [task.prompt[start:end] for start, end in natural_language_spans(task.prompt)[:3]]
-        told.append((task, " ".join(" ".join(words).split()) or task.entry_point))
-    return told
+    return [(task, _paragraph(task)) for task in load_tasks(dataset)]
+
+
+def _paragraph(task: Task) -> str:
+    from qrtui.perturb.spans import natural_language_spans
+
+    spans = natural_language_spans(task.prompt)
+    lines = task.prompt[spans[0].start :].splitlines() if spans else []
+    prose = itertools.takewhile(lambda line: line.strip() and not line.lstrip().startswith(_ENDS), lines)
+    return " ".join(" ".join(prose).split()).strip("\"'") or task.entry_point
 
 
 def _searched(task: Task) -> str:

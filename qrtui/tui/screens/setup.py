@@ -105,11 +105,7 @@ class SetupScreen(EditsOfSetup):
                     yield Button("Pick", id="pick-tasks", compact=True)
         with Panel("Generation", id="generation-panel"):
             yield from _generation()
-        with Horizontal(id="plan-row"):
-            with Panel("Completions", id="plan-panel"), VerticalScroll(can_focus=False):
-                yield Static("", id="plan-table", markup=False)
-            with Panel("Example", id="example-panel"), VerticalScroll(can_focus=False):
-                yield Static("", id="example", markup=False)
+        yield Horizontal(id="plan-row")
         with Horizontal(id="cost"):
             yield Button("Run", id="start", compact=True, variant="primary")
             yield CostLine(id="cost-line")
@@ -123,6 +119,7 @@ class SetupScreen(EditsOfSetup):
     @work(exclusive=True, group="models")
     async def _look_around(self) -> None:
         """What needs imports and files waits for the first paint."""
+        await self.query_one("#plan-row").mount(PlanPanel(), ExamplePanel())
         self._painted = True
         self.replan()
         self.machine = await asyncio.to_thread(items.look_around)
@@ -223,10 +220,10 @@ class SetupScreen(EditsOfSetup):
     @on(SelectionList.SelectionHighlighted, "#attacks")
     def show_example(self) -> None:
         """What the attack under the cursor does to the first task, where there is room to say it."""
+        if not (self._painted and self.has_class("-very-tall")):
+            return
         attack = self.query_one("#attacks", CheckList).at_cursor
         panel = self.query_one("#example-panel")
-        if not self.has_class("-very-tall"):
-            return
         title, words = example_of(self._plan_made, attack)
         panel.border_title = title
         self.query_one("#example", Static).update(words)
@@ -261,18 +258,40 @@ class SetupScreen(EditsOfSetup):
         return await self.app.push_screen_wait(question) == "run"
 
 
+class PlanPanel(Panel):
+    """How many completions each perturbation needs."""
+
+    def __init__(self) -> None:
+        super().__init__("Completions", id="plan-panel")
+
+    def compose(self) -> ComposeResult:
+        """A table in text."""
+        with VerticalScroll(can_focus=False):
+            yield Static("", id="plan-table", markup=False)
+
+
+class ExamplePanel(Panel):
+    """What an attack does to a prompt."""
+
+    def __init__(self) -> None:
+        super().__init__("Example", id="example-panel")
+
+    def compose(self) -> ComposeResult:
+        """The prompt."""
+        with VerticalScroll(can_focus=False):
+            yield Static("", id="example", markup=False)
+
+
 def _generation() -> Iterator[Any]:
     for key, (title, meaning) in _FIELDS.items():
-        with Horizontal(classes="field-line"):
-            yield Label(title, classes="field")
-            entry = Input(id=key.replace("_", "-"), compact=True, max_length=9)
-            entry.tooltip = meaning
-            yield entry
+        yield Label(title, classes="field")
+        entry = Input(id=key.replace("_", "-"), compact=True, max_length=9)
+        entry.tooltip = meaning
+        yield entry
         if key == "batch_size":
-            with Horizontal(classes="field-line"):
-                yield Label("prompt", classes="field")
-                styles = [(style, style) for style in get_args(PromptStyle)]
-                yield Select(styles, id="prompt-style", compact=True, allow_blank=False)
+            yield Label("prompt", classes="field")
+            styles = [(style, style) for style in get_args(PromptStyle)]
+            yield Select(styles, id="prompt-style", compact=True, allow_blank=False)
 
 
 def _make_plan(experiment: Experiment, store: Store) -> Plan:

@@ -145,7 +145,7 @@ def attack_items(chosen: Sequence[Attack], offered: Sequence[Attack]) -> list[It
     attacks.sort(key=lambda attack: order.index(attack.kind()))
     width = max(map(len, order))
     items = [
-        Item(_two(one.kind(), _parameters(one), width), one, one in chosen, f"{one.level} level; e changes it, v adds")
+        Item(_two(one.kind(), _parameters(one), width), one, one in chosen, f"e edits, v adds; {one.level} level")
         for one in attacks
     ]
     there = {attack.kind() for attack in attacks}

@@ -74,9 +74,14 @@ class TwoRuns(Dialog[None]):
         try:
             compared = await self.app.reader.ask(lambda store: _against(store, first, second))  # type: ignore[attr-defined]
         except QrtuiError as error:
-            self.query_one("#two-runs-words", Static).update(f"{error.problem}: {error.way_out}.")
+            compared = error
+        if self not in self.app.screen_stack:
+            # Closed while it was read.
             return
-        self._show(compared)
+        if isinstance(compared, QrtuiError):
+            self.query_one("#two-runs-words", Static).update(f"{compared.problem}: {compared.way_out}.")
+        else:
+            self._show(compared)
 
     def _show(self, compared: Against) -> None:
         protocol = self._fill(compared.cells)

@@ -15,6 +15,7 @@ from qrtui.tui.widgets.diff import ProgramLine, side_by_side, tint
 
 _GUTTER, _SCROLLBAR = 2, 1
 _NARROWEST = 20
+_HANGING = 2
 
 
 class SideBySide(Horizontal):
@@ -89,26 +90,32 @@ def columns_of(levels: Sequence[ProgramLine], width: int | None, *, ansi: bool) 
 
 
 def _folded(line: Content, width: int) -> list[Content]:
-    breaks = _breaks(line.plain, width)
-    return line.divide(breaks) if breaks else [line]
+    """A line in pieces of `width` columns; what goes on below stands a little to the right of where it began."""
+    text = line.plain
+    indent = min(len(text) - len(text.lstrip()) + _HANGING, width // 2)
+    breaks = _breaks(text, width, width - indent)
+    if not breaks:
+        return [line]
+    first, *rest = line.divide(breaks)
+    return [first, *(piece.pad_left(indent) for piece in rest)]
 
 
-def _breaks(text: str, width: int) -> list[int]:
+def _breaks(text: str, width: int, width_below: int) -> list[int]:
     """Where to break a line that is too wide: after the last blank that fits, else in the middle of a word."""
     if len(text) <= width and cell_len(text) <= width:
         return []
     breaks, start = [], 0
-    indent = len(text) - len(text.lstrip())
-    while start < len(text):
+    while True:
         end, cells = start, 0
         while end < len(text) and (cells := cells + cell_len(text[end])) <= width:
             end += 1
         if end == len(text):
-            break
-        blank = text.rfind(" ", max(start, indent), end)
-        start = blank + 1 if blank > max(start, indent) else max(end, start + 1)
+            return breaks
+        begun = start + len(text[start:]) - len(text[start:].lstrip())
+        blank = text.rfind(" ", begun, end)
+        start = blank + 1 if blank > begun else max(end, start + 1)
         breaks.append(start)
-    return breaks
+        width = width_below
 
 
 def _with_gutter(line: Content, differs: bool, width: int | None, ground: str) -> Content:

@@ -18,8 +18,8 @@ Intervals = Mapping[int, tuple[float | None, float | None]]
 
 _NUMBERS = ("done", "pass@1", "drop", "RRS")
 # What else there is to say, the most wanted first, and how wide it is with the space around it.
-_MORE_NUMBERS = {"95 %": 13, "tok/s": 7, "memory": 8, "weights hit": 13, "drop %": 8, "|d|/|W|": 9}
-_WIDTHS = {"done": 9, "pass@1": 8, "drop": 7, "RRS": 10}
+_MORE_NUMBERS = {"95 %": 9, "tok/s": 7, "memory": 8, "weights hit": 13, "drop %": 8, "|d|/|W|": 9}
+_WIDTHS = {"state": 3, "done": 7, "pass@1": 8, "drop": 7, "RRS": 9}
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
@@ -66,7 +66,9 @@ class ConditionsTable(FittedTable):
         """The further columns that the width allows."""
         short, _ = without_common_protocol([row.condition.perturbation for row in rows])
         words = [[short.get(_NAMED[name](row), _NAMED[name](row)) for row in rows] for name in names]
-        taken = 3 + sum(max(map(len, column), default=0) + 2 for column in words) + sum(_WIDTHS.values())
+        headers = [_HEADERS.get(name, name) for name in names]
+        taken = sum(_WIDTHS.values())
+        taken += sum(max(map(len, [header, *column])) + 2 for header, column in zip(headers, words, strict=True))
         for column, width in _MORE_NUMBERS.items():
             taken += width
             if taken > self.size.width:
@@ -105,7 +107,7 @@ class ConditionsTable(FittedTable):
             "pass@1": themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
             "drop": themed(app, share(row.drop), right=True),
             "RRS": themed(
-                app, f"{robustness(row.rrs, row.more_robust):>8}", _ARROW_COLOURS[row.more_robust], right=True
+                app, f"{robustness(row.rrs, row.more_robust):>7}", _ARROW_COLOURS[row.more_robust], right=True
             ),
             "95 %": themed(app, interval(*self._shown[2].get(row.condition.id, (None, None))), "muted", right=True),
             "tok/s": themed(app, rate(row.tokens_per_second), "muted", right=True),

@@ -44,7 +44,7 @@ def marked(clean: str, attacked: str) -> Content:
     return Content("").join([*parts, Content(attacked[at:])])
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def side_by_side(left: str, right: str, ansi: bool) -> tuple[ProgramLine, ...]:
     """Two programs, highlighted, lines that belong together on one level, what differs within them marked.
 

@@ -17,7 +17,7 @@ from qrtui.tui.widgets.find_field import FindField
 from qrtui.tui.widgets.task_table import TaskTable
 
 _SEARCH_PAUSE = 0.1
-_NARROWEST, _FRAME = 40, 4
+_NARROWEST, _FRAME = 40, 5
 _SHARE = 0.45
 _NO_TASK = "No task here: f changes the filter, / the search."
 _NO_QUANTIZED = "This run has no quantized precision to compare with. Pick one in Setup (1)."

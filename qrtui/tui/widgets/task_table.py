@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -29,7 +29,9 @@ _SHORTEST = TaskKey("", "task")
 class TaskTable(ScrollView, can_focus=True):
     """A row for each task; under each perturbation the original's mark, then the quantized ones'."""
 
-    COMPONENT_CLASSES = {f"task-table--{part}" for part in ("head", "cursor", "shown", "passed", "failed", "unknown")}
+    COMPONENT_CLASSES = {
+        f"task-table--{part}" for part in ("head", "here", "cursor", "shown", "passed", "failed", "unknown")
+    }
     BINDINGS = [
         Binding("up", "go('up')", "Up", show=False),
         Binding("down", "go('down')", "Down", show=False),
@@ -39,7 +41,7 @@ class TaskTable(ScrollView, can_focus=True):
         Binding("end", "go('bottom')", "Last", show=False),
     ]
 
-    cursor_row: reactive[int] = reactive(0)
+    cursor_row: reactive[int] = reactive(0, repaint=False)
 
     class Highlighted(Message):
         """The cursor is on another task."""
@@ -107,9 +109,10 @@ class TaskTable(ScrollView, can_focus=True):
             # Whoever moved the cursor, it is the table that says so: from its parent it would go no further than that.
             self.post_message(self.Highlighted().set_sender(self))
 
-    def watch_cursor_row(self) -> None:
+    def watch_cursor_row(self, before: int, now: int) -> None:
         """The old row and the new one look different."""
-        self.refresh()
+        top, width = round(self.scroll_y) - _HEAD, self.size.width
+        self.refresh(*(Region(0, row - top, width, 1) for row in (before, now)))
 
     def on_resize(self) -> None:
         """The cursor's row stays in sight."""
@@ -177,14 +180,19 @@ class TaskTable(ScrollView, can_focus=True):
         texts = []
         for group in self._columns.groups:
             here = group.perturbation == self._pair.perturbation
-            style = self._style("shown" if here else "head")
+            style = self._style("here" if here else "head")
             if line == 0:
                 texts.append((group.start, group.name, style))
                 continue
             for at, (place, letter) in enumerate(zip(group.marks, self._columns.letters, strict=False)):
                 shown = here and self._is_shown(at)
-                texts.append((group.start + place, letter, self._style("shown" if shown else "head")))
-        return Segment("  task" if line else "", self._style("head")), list(_placed(texts))
+                texts.append((group.start + place, letter, self._style("here" if shown else "head")))
+        return Segment("  task" if line else self._more(), self._style("head")), list(_placed(texts))
+
+    def _more(self) -> str:
+        """Arrows to the columns that are out of sight; left and right bring them in."""
+        left, right = self.scroll_x > 0, self.scroll_x < self.max_scroll_x
+        return f"{'◂' if left else ' '} more {'▸' if right else ''}" if left or right else ""
 
     def _row(self, row: int) -> tuple[Segment, list[Segment]]:
         task = self.listed[row]
