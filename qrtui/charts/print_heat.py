@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from qrtui.charts.palette import luminance
-from qrtui.charts.print_page import GREY, Page, text_width
-from qrtui.results.charts import HeatMap, HeatPanel
+from qrtui.charts.print_page import GREY, ColumnNames, Page, text_width
+from qrtui.results.charts import HeatColumn, HeatMap, HeatPanel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,26 +23,40 @@ def heat_figure(chart: HeatMap, width: float) -> Figure:
     rows = [row for panel in chart.panels for row in panel.rows]
     models = max((len(row.label) for row in rows), default=1)
     precisions = max((len(row.precision) for row in rows), default=1)
-    grouped = any(column.group for panel in chart.panels for column in panel.columns)
     left = text_width(models + precisions + 2) + 0.1
     cell = (width - left) / max((len(panel.columns) for panel in chart.panels), default=1)
-    longest = max((text_width(len(column.label), 6) for panel in chart.panels for column in panel.columns), default=0.0)
-    slanted = longest > cell - 0.03
-    named = longest * 0.75 + 0.1 if slanted else 0.14
+    heads = [_heads(panel.columns, cell) for panel in chart.panels]
+    names = ColumnNames([head.label for some in heads for head in some], cell)
+    grouped = any(head.group for some in heads for head in some)
     page = Page(
         width,
         chart.title,
         chart.notes,
         [_ROW * len(panel.rows) for panel in chart.panels],
         left=left,
-        top=(0.17 if any(panel.title for panel in chart.panels) else 0.02) + named + (0.15 if grouped else 0.02),
+        top=(0.17 if any(panel.title for panel in chart.panels) else 0.02) + names.height + (0.15 if grouped else 0.02),
         bottom=0.08,
         most_across=1,
     )
-    for axes, panel in zip(page.axes(), chart.panels, strict=True):
+    for axes, panel, some in zip(page.axes(), chart.panels, heads, strict=True):
         _draw_panel(axes, chart, panel, text_width(precisions + 1))
-        _name_columns(axes, panel, named, slanted=slanted)
+        names.write(axes, [head.label for head in some])
+        _name_groups(axes, some, names.height)
+        if panel.title:
+            above = names.height + (0.15 if any(head.group for head in some) else 0.02)
+            axes.set_title(panel.title, loc="left", pad=above * 72)
     return page.figure
+
+
+def _heads(columns: Sequence[HeatColumn], cell: float) -> list[HeatColumn]:
+    """What stands over each column: a group too long to stand over its columns is part of their names instead."""
+    counts = Counter(column.group for column in columns)
+    return [
+        column
+        if text_width(len(column.group), 6) <= counts[column.group] * cell
+        else HeatColumn("", f"{column.group} {column.label}")
+        for column in columns
+    ]
 
 
 def _draw_panel(axes: Axes, chart: HeatMap, panel: HeatPanel, precision_width: float) -> None:
@@ -103,22 +119,14 @@ def _name_rows(axes: Axes, panel: HeatPanel, precision_width: float) -> None:
     axes.tick_params(length=0)
 
 
-def _name_columns(axes: Axes, panel: HeatPanel, above: float, *, slanted: bool) -> None:
-    """Names over the columns, `above` inches high, slanted where they are too long; groups over them."""
-    axes.xaxis.tick_top()
-    axes.set_xticks([at + 0.5 for at in range(len(panel.columns))], [column.label for column in panel.columns])
-    for label in axes.get_xticklabels() if slanted else ():
-        label.set(rotation=45, ha="left", rotation_mode="anchor")
-    axes.tick_params(axis="x", pad=1)
+def _name_groups(axes: Axes, heads: Sequence[HeatColumn], above: float) -> None:
+    """The groups' names, `above` inches over the cells."""
     start = 0
-    for group, members in groupby(panel.columns, key=lambda column: column.group):
+    for group, members in groupby(heads, key=lambda head: head.group):
         count = len(list(members))
         if group:
             _name_group(axes, group, (start, start + count), above)
         start += count
-    if panel.title:
-        grouped = any(column.group for column in panel.columns)
-        axes.set_title(panel.title, loc="left", pad=(above + (0.15 if grouped else 0.02)) * 72)
 
 
 def _name_group(axes: Axes, group: str, span: tuple[int, int], above: float) -> None:

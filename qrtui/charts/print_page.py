@@ -103,6 +103,24 @@ class Page:
         )
 
 
+class ColumnNames:
+    """Names over the columns of a table, each `cell` inches wide: upright where one of them is too long for that."""
+
+    def __init__(self, names: Sequence[str], cell: float) -> None:
+        longest = max((text_width(len(name), 6) for name in names), default=0.0)
+        self._upright = longest > cell - 0.03
+        self.height = longest + 0.08 if self._upright else 0.14
+        """Inches."""
+
+    def write(self, axes: Axes, names: Sequence[str]) -> None:
+        """Write these names over the axes, whose columns are 1 wide."""
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0, pad=1)
+        axes.set_xticks([at + 0.5 for at in range(len(names))], list(names))
+        for label in axes.get_xticklabels() if self._upright else ():
+            label.set_rotation(90)
+
+
 def text_width(letters: int, size: float = 6.5) -> float:
     """About how many inches so many letters take in points of `size`."""
     return letters * size * 0.6 / 72

@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from qrtui.charts.print_page import GREY, Page, text_width
-from qrtui.results.metrics import ARROWS
-from qrtui.results.table_one import TableOne, TableOneCell
+from qrtui.charts.print_page import GREY, ColumnNames, Page, text_width
+from qrtui.results.clean_loss import percent
+from qrtui.results.report_tables import rrs_text
+from qrtui.results.table_one import Headline, TableOne, TableOneCell
+from qrtui.results.table_one_writing import DATASET_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,22 +25,32 @@ def table_figure(table: TableOne, width: float) -> Figure:
     precisions = [row.precision for row in table.rows]
     left = text_width(max(map(len, names)) + 1 + max(map(len, precisions)) + 2) + 0.1
     cell = (width - left) / len(table.columns)
-    slanted = max(text_width(len(column.perturbation), 6) for column in table.columns) > cell - 0.03
-    above = max(text_width(len(column.perturbation), 6) for column in table.columns) * 0.75 + 0.1 if slanted else 0.14
+    names_above = ColumnNames([column.perturbation for column in table.columns], cell)
     page = Page(
         width,
         f"RRS: {table.title}",
-        table.notes,
+        [_counted(table.headlines[0]), *table.notes],
         [_ROW * len(table.rows)],
         left=left,
-        top=above + 0.2,
+        top=names_above.height + 0.2,
         bottom=0.08,
         most_across=1,
     )
     axes = page.axes()[0]
     _draw(axes, table, cell)
-    _name(axes, table, above, text_width(max(map(len, precisions)) + 2), slanted=slanted)
+    names_above.write(axes, [column.perturbation for column in table.columns])
+    _name_rows(axes, table, text_width(max(map(len, precisions)) + 2))
+    _name_datasets(axes, table, names_above.height)
     return page.figure
+
+
+def _counted(headline: Headline) -> str:
+    p = "" if headline.sign_test_p is None else f" (sign test p = {headline.sign_test_p:.3f})"
+    return (
+        f"Of {headline.cells} cells ↓ {headline.quantized}, {percent(headline.quantized_share)};"
+        f" ↑ {headline.original}, {percent(headline.original_share)};"
+        f" = {headline.equal}, {percent(headline.equal_share)}{p}."
+    )
 
 
 def _draw(axes: Axes, table: TableOne, cell: float) -> None:
@@ -57,21 +69,12 @@ def _draw(axes: Axes, table: TableOne, cell: float) -> None:
 
 
 def _said(cell: TableOneCell | None) -> str:
-    if cell is None:
-        return "—"
-    arrow = ARROWS[cell.more_robust]
-    return f"{cell.rrs:.3f} {arrow}" if cell.rrs is not None else arrow
+    return "—" if cell is None else rrs_text(cell.rrs, cell.more_robust)
 
 
-def _name(axes: Axes, table: TableOne, above: float, precision_width: float, *, slanted: bool) -> None:
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, pad=1)
+def _name_rows(axes: Axes, table: TableOne, precision_width: float) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
-    centres = [at + 0.5 for at in range(len(table.columns))]
-    axes.set_xticks(centres, [column.perturbation for column in table.columns])
-    for label in axes.get_xticklabels() if slanted else ():
-        label.set(rotation=45, ha="left", rotation_mode="anchor")
     axes.set_yticks([at + 0.5 for at in range(len(table.rows))], [f"{row.precision} " for row in table.rows])
     for at, row in enumerate(table.rows):
         axes.annotate(
@@ -84,11 +87,15 @@ def _name(axes: Axes, table: TableOne, above: float, precision_width: float, *, 
             va="center_baseline",
             size=6.5,
         )
+
+
+def _name_datasets(axes: Axes, table: TableOne, above: float) -> None:
+    """The data sets' names, `above` inches over the cells."""
     start = 0
     for dataset, members in groupby(table.columns, key=lambda column: column.dataset):
         count = len(list(members))
         axes.annotate(
-            dataset,
+            DATASET_NAMES.get(dataset, dataset),
             (start + count / 2, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, above * 72 + 3),

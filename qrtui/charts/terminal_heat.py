@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -40,9 +41,9 @@ def draw_heat(chart: HeatMap, panel: HeatPanel, width: int, palette: Palette) ->
 
 
 def _cell_width(panel: HeatPanel) -> int:
-    """Wide enough for the columns' names, and for each group's over its columns."""
+    """Wide enough for the columns' names, and for the longest word of each group's over its columns."""
     groups = Counter(column.group for column in panel.columns)
-    over = [-(-(len(group) + 2) // count) for group, count in groups.items() if group]
+    over = [-(-(max(map(len, group.split())) + 2) // count) for group, count in groups.items() if group]
     return max(_CELL, *(len(column.label) + 2 for column in panel.columns), *over)
 
 
@@ -64,14 +65,22 @@ def _blocks(columns: Sequence[HeatColumn], most: int) -> Iterator[range]:
 
 
 def _header(panel: HeatPanel, columns: range, names: int, cell: int, palette: Palette) -> list[Text]:
-    """The groups over their columns, then the columns."""
-    groups = Text(" " * names, style(palette.muted), no_wrap=True)
-    for group, members in groupby(columns, key=lambda at: panel.columns[at].group):
-        room = cell * len(list(members))
-        groups.append(f" {group}"[: room - 1].ljust(room))
-    labels = "".join(panel.columns[at].label[: cell - 1].rjust(cell - 1) + " " for at in columns)
-    line = Text(" " * names + labels, style(palette.muted), no_wrap=True)
-    return [groups, line] if any(panel.columns[at].group for at in columns) else [line]
+    """The groups over their columns, in several lines where they are long, then the columns."""
+    groups = [(group, len(list(of))) for group, of in groupby(columns, key=lambda at: panel.columns[at].group)]
+    stacks = [(textwrap.wrap(group, cell * count - 2), count) for group, count in groups]
+    height = max(len(stack) for stack, _ in stacks)
+    lines = [
+        "".join(_over(([""] * (height - len(stack)) + stack)[at], count, cell) for stack, count in stacks)
+        for at in range(height)
+    ]
+    lines.append("".join(_over(panel.columns[at].label, 1, cell) for at in columns))
+    return [Text(" " * names + line, style(palette.muted), no_wrap=True) for line in lines]
+
+
+def _over(name: str, columns: int, cell: int) -> str:
+    """A name over so many columns: at the left of several, above the numbers of one."""
+    room = cell * columns - 1
+    return (f" {name}"[:room].ljust(room) if columns > 1 else name[:room].rjust(room)) + " "
 
 
 def _cell(value: float | None, chart: HeatMap, width: int, palette: Palette) -> Text:

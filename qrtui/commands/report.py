@@ -126,7 +126,7 @@ def _conditions(merged: Merged, form: Format) -> str:
     """The rows of all runs as one report; JSON, and every format with room for words, says how they were merged."""
     import msgspec
 
-    from qrtui.results.grid import latex_comments
+    from qrtui.results.grid import latex_comments, wrapped
     from qrtui.results.merged import merged_report
     from qrtui.results.repeating import repeat_lines, repeat_markdown, repeat_text
     from qrtui.results.writing import write_report
@@ -144,8 +144,11 @@ def _conditions(merged: Merged, form: Format) -> str:
     said = [merged.rule] if merged.rule else []
     if form == "latex":
         return latex_comments([*said, *repeat_lines(merged.repeat)]) + text
-    repeat = repeat_markdown(merged.repeat) if form == "md" else repeat_text(merged.repeat)
-    return "\n\n".join([text.rstrip("\n"), *said, *repeat]) + "\n"
+    if form == "md":
+        below = [*said, *repeat_markdown(merged.repeat)]
+    else:
+        below = [*(wrapped(line, _WIDTH) for line in said), *repeat_text(merged.repeat)]
+    return "\n\n".join([text.rstrip("\n"), *below]) + "\n"
 
 
 def _json(value: Any) -> str:

@@ -215,6 +215,9 @@ def _within(condition: ReportedCondition, rrs: float | None) -> bool | None:
 
 def _notes(first: Merged, second: Merged, chosen: str, shared: Sequence[_Key]) -> list[str]:
     notes = [merged.rule for merged in (first, second) if merged.rule]
+    unlike = [name for name in dict.fromkeys(dataset for _, _, dataset, _ in shared) if _unlike(name, first, second)]
+    if unlike:
+        notes.append(f"Not the same tasks in both: {', '.join(unlike)}. Differences there may be the tasks'.")
     originals = {merged.label: _originals(merged) for merged in (first, second) if _originals(merged)}
     if chosen:
         notes.append(
@@ -228,6 +231,15 @@ def _notes(first: Merged, second: Merged, chosen: str, shared: Sequence[_Key]) -
         said = ", ".join(f"{names} in {title}" for title, names in originals.items())
         notes.append(f"The originals differ ({said}), and with them what an RRS means.")
     return notes
+
+
+def _unlike(dataset: str, first: Merged, second: Merged) -> bool:
+    """Whether the two sides took other tasks of a data set, as far as both say which they took."""
+    took = [
+        {origin.datasets[dataset].hash for origin in merged.repeat.values() if dataset in origin.datasets}
+        for merged in (first, second)
+    ]
+    return all(took) and took[0] != took[1]
 
 
 def _originals(merged: Merged) -> str:

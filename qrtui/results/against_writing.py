@@ -13,7 +13,8 @@ from qrtui.results.against import Against, Agreement, Pair, Side
 from qrtui.results.clean_loss import in_words as clean_loss_in_words
 from qrtui.results.grid import LATEX_NEEDS, Grid, Group, grid_latex, grid_markdown, grid_text, latex_comments, wrapped
 from qrtui.results.repeating import repeat_lines, repeat_markdown, repeat_text
-from qrtui.results.writing import Format, rrs_text
+from qrtui.results.report_tables import rrs_text
+from qrtui.results.writing import Format
 
 
 def write_against(compared: Against, form: Format, width: int = 120) -> str:
@@ -29,7 +30,7 @@ def write_against(compared: Against, form: Format, width: int = 120) -> str:
     if form == "md":
         return "\n\n".join([f"# {title}", grid_markdown(grid), *notes, *repeat_markdown(compared.repeat)]) + "\n"
     below = "\n".join(wrapped(note, width) for note in notes)
-    return "\n\n".join([title, grid_text(grid, width), below, *repeat_text(compared.repeat)]) + "\n"
+    return "\n\n".join([title, grid_text(grid, width), below, *repeat_text(compared.repeat, width)]) + "\n"
 
 
 def in_words(found: Agreement | None) -> str:

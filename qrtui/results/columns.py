@@ -14,6 +14,7 @@ from qrtui.results.records import Case, ConditionRecord
 from qrtui.results.store import Store
 from qrtui.tasks.datasets import scored_by_plus
 
+_ColumnRow = tuple[str, str, str | None, str | None, str | None]
 _NO_FAULT = (None, "passed", "failed")
 
 # The indices named here hold all that is asked: without them the rows' long texts are read too.
@@ -100,12 +101,15 @@ def read_columns(store: Store, conditions: Iterable[ConditionRecord], seconds: f
 
 def read_column(store: Store, condition: ConditionRecord) -> Column:
     """One condition's column."""
-    rows = store.rows(
-        f"SELECT r.task, r.prompt, v.base, v.plus, g.finish FROM results r {_STATUSES}"
-        " WHERE r.condition = ? ORDER BY r.position, r.sample",
+    # As one row: Python's lock is let go of and taken again at every row, which takes long while a screen is drawn.
+    row = store.row(
+        f"""SELECT json_group_array(json_array(task, prompt, base, plus, finish)) FROM (
+                SELECT r.task, r.prompt, v.base, v.plus, g.finish FROM results r {_STATUSES}
+                WHERE r.condition = ? ORDER BY r.position, r.sample
+            )""",
         [JUDGE_VERSION, condition.id],
     )
-    return column_of(condition, rows)
+    return column_of(condition, msgspec.json.decode(row[0], type=list[_ColumnRow]) if row else [])
 
 
 def column_of(condition: ConditionRecord, rows: Iterable[Sequence[Any]]) -> Column:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from qrtui.results.cells import ABSENT, TextTable, attack_table, drop_tests, noise_table, pass_tests, results
 from qrtui.results.grid import latex_comments, latex_text
 from qrtui.results.provenance import provenance_lines
 from qrtui.results.report import Report
-from qrtui.results.words import ATTACKS_NOTE, DROPS_NOTE, NOISE_NOTE, PASSES_NOTE, notes
+from qrtui.results.report_tables import ABSENT, TextTable, attack_table, drop_tests, noise_table, pass_tests, results
+from qrtui.results.words import ATTACKS_NOTE, DROPS_NOTE, NOISE_NOTE, PASSES_NOTE, heading, notes, subject
 
 _NEEDS = "Needs \\usepackage{booktabs}; a wide table fits with \\usepackage{graphicx} and \\resizebox, or sideways."
 
 
 def latex_report(report: Report) -> str:
     """The report's tables as floats to be included in a document that loads booktabs, ending in a newline."""
-    rows, run = report.conditions, f"run {report.run}"
+    rows, run = report.conditions, subject(report)
     below = [report.summary.says, *notes(report)]
     parts = [
         latex_comments(_comments(report)),
@@ -39,7 +39,7 @@ def latex_report(report: Report) -> str:
 
 
 def _comments(report: Report) -> list[str]:
-    lines = [f"Run {report.run}, {report.status}", _NEEDS]
+    lines = [heading(report), _NEEDS]
     if report.repeat:
         lines += [*provenance_lines(report.repeat), "", *report.repeat.preset.splitlines()]
     return lines

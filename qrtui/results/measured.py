@@ -245,15 +245,16 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 def unequal_dose(measured: Iterable[Measured]) -> str:
     """A sentence where noise of one kind reached other shares of the weights in some precisions; else nothing."""
-    shares: dict[str, dict[str, float]] = defaultdict(dict)
+    shares: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in measured:
         if one.noise and one.weights_perturbed is not None:
-            shares[one.noise.protocol][one.precision] = one.weights_perturbed
+            shares[one.noise.protocol][one.precision].append(one.weights_perturbed)
     told = []
     for protocol, by_precision in shares.items():
         by_share: dict[str, list[str]] = defaultdict(list)
-        for precision, share in by_precision.items():
-            by_share[f"{share:.0%}"].append(precision)
+        for precision, reached_shares in by_precision.items():
+            ends = dict.fromkeys(f"{share:.0%}" for share in (min(reached_shares), max(reached_shares)))
+            by_share[" to ".join(ends)].append(precision)
         if len(by_share) > 1:
             reached = [f"{share} in {' and '.join(names)}" for share, names in by_share.items()]
             reached[0] = reached[0].replace(" in ", " of the weights in ", 1)

@@ -89,7 +89,10 @@ class Merged(msgspec.Struct, frozen=True):
         if not self.replaced:
             return ""
         counts = ", ".join(f"{count} of {title}" for title, count in self.replaced.items())
-        return f"Where runs hold the same cell, the latest run that has results counts; left out are {counts}."
+        return (
+            f"Where runs hold the same cell, the latest run that has results counts; left out are {counts}. A row's drop"
+            " and RRS are from within its own run."
+        )
 
     @property
     def how(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def provenance_lines(found: Provenance) -> list[str]:
     return [
         f"command: {found.command}   (with the experiment below saved as {found.file})",
         f"seeds: {seeds}",
-        *(f"data set {name}: {used.tasks} tasks, SHA-256 {used.hash}" for name, used in found.datasets.items()),
+        *(f"data set {name}: {_counted(used)}, SHA-256 {used.hash}" for name, used in found.datasets.items()),
         f"qrtui: {_listed(made_by)}",
         f"with: {_listed(libraries)}",
         *(f"attack {name}: {made_with}" for name, made_with in found.attacks.items()),
@@ -91,6 +91,10 @@ def provenance_lines(found: Provenance) -> list[str]:
         f"judge: version {found.judge_version}, level {found.judge_level or 'not noted'}",
         f"started {found.started}, {f'ended {found.finished}' if found.finished else 'not ended'}",
     ]
+
+
+def _counted(used: DatasetUsed) -> str:
+    return "1 task" if used.tasks == 1 else f"{used.tasks} tasks"
 
 
 def _listed(versions: Mapping[str, str | None]) -> str:

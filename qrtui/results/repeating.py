@@ -5,17 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from qrtui.results.grid import wrapped
 from qrtui.results.provenance import Provenance, provenance_lines
 
 
-def repeat_text(repeat: Mapping[str, Provenance]) -> list[str]:
-    """Paragraphs of text, three for each run; `repeat` is by the run's label."""
+def repeat_text(repeat: Mapping[str, Provenance], width: int = 120) -> list[str]:
+    """Paragraphs of text of at most `width` characters, three for each run; `repeat` is by the run's label."""
     return [
         part
         for label, found in repeat.items()
         for part in (
             f"To repeat {label}",
-            "\n".join(provenance_lines(found)),
+            "\n".join(wrapped(line, width) for line in provenance_lines(found)),
             textwrap.indent(found.preset.rstrip("\n"), "    "),
         )
     ]

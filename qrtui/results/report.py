@@ -99,7 +99,10 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole report, in the shape that `--format json` prints. `repeat` is what it takes to repeat the run."""
+    """A whole report, in the shape that `--format json` prints.
+
+    The `conditions` of one model and data set follow one another. `repeat` is what it takes to repeat the run.
+    """
 
     run: int | str
     status: str
@@ -115,7 +118,7 @@ def make_report(store: Store, run: RunRecord) -> Report:
     conditions, outcomes = store.conditions(run.id), store.outcomes(run.id)
     by_condition = by_condition_of(outcomes)
     cells = Cells(conditions, by_condition)
-    rows = table(conditions, outcomes)
+    rows = _together(table(conditions, outcomes))
     reported = corrected([_reported(row, by_condition[row.condition.id], cells) for row in rows])
     return Report(
         run=run.id,
@@ -126,6 +129,12 @@ def make_report(store: Store, run: RunRecord) -> Report:
         noise=noise_strengths(conditions),
         repeat=provenance(store, run),
     )
+
+
+def _together(rows: Sequence[Row]) -> list[Row]:
+    """The rows of one model and data set behind one another: what is compared stands in one block."""
+    places = list(dict.fromkeys((row.condition.model, row.condition.dataset) for row in rows))
+    return sorted(rows, key=lambda row: places.index((row.condition.model, row.condition.dataset)))
 
 
 def summarize(conditions: Sequence[ReportedCondition]) -> Summary:

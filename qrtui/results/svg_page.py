@@ -53,7 +53,7 @@ class Page:
             self._parts.append(_rectangle(x - 6, y, 2.5, LINE, f"bar-{line.ground}"))
         at = 0
         for run in line.runs:
-            text = _NOT_XML.sub("\ufffd", printable(run.text))
+            text = _drawable(run.text)
             self._write_words(text, run.look, x + at * CELL, y)
             at += cell_len(text)
         self._rows = max(self._rows, row + 1)
@@ -123,7 +123,7 @@ def folded(line: Line, width: int) -> list[Line]:
     lines: list[list[Run]] = [[]]
     room = width
     for run in line.runs:
-        text = run.text
+        text = _drawable(run.text)
         while text:
             fits = _fitting(text, room) or (0 if lines[-1] else 1)
             if fits:
@@ -134,6 +134,10 @@ def folded(line: Line, width: int) -> list[Line]:
                 lines.append([])
                 room = width
     return [Line(runs, line.ground) for runs in lines]
+
+
+def _drawable(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", printable(text))
 
 
 def _fitting(text: str, room: int) -> int:

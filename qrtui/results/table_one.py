@@ -14,7 +14,7 @@ from qrtui.results.merged import Cell, Merged, merged_report, precision_place
 from qrtui.results.metrics import MoreRobust
 from qrtui.results.provenance import Provenance
 from qrtui.results.published import published
-from qrtui.results.report import summarize
+from qrtui.results.report import ReportedCondition, summarize
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -125,7 +125,12 @@ def _result(cell: Cell | None) -> TableOneCell | None:
     if cell is None or cell.condition.more_robust is None:
         return None
     condition = cell.condition
-    return TableOneCell(cell.part.report.run, condition.n, condition.rrs, cell.condition.more_robust)
+    return TableOneCell(cell.part.report.run, _compared(condition), condition.rrs, cell.condition.more_robust)
+
+
+def _compared(condition: ReportedCondition) -> int:
+    """The tasks that an RRS is over; without a test all of the condition's own."""
+    return condition.n if condition.n_compared is None else condition.n_compared
 
 
 def _headlines(cells: Sequence[Cell]) -> list[Headline]:
@@ -194,7 +199,7 @@ def _tasks(cells: Iterable[Cell]) -> str:
     counts: dict[str, list[int]] = {}
     for cell in cells:
         if cell.condition.more_robust:
-            counts.setdefault(cell.condition.dataset, []).append(cell.condition.n)
+            counts.setdefault(cell.condition.dataset, []).append(_compared(cell.condition))
     return ", ".join(
         f"{name} {min(some)}" + (f" to {max(some)}" if max(some) > min(some) else "") for name, some in counts.items()
     )

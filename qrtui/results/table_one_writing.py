@@ -18,12 +18,13 @@ from qrtui.results.grid import (
     latex_comments,
     wrapped,
 )
-from qrtui.results.metrics import ARROWS
 from qrtui.results.repeating import repeat_lines, repeat_markdown, repeat_text
+from qrtui.results.report_tables import rrs_text
 from qrtui.results.table_one import Headline, TableOne, TableOneCell
 from qrtui.results.writing import Format
 
-_NAMES = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"}
+DATASET_NAMES = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "MBPP", "mbpp+": "MBPP+"}
+"""Data sets as the paper writes them."""
 
 
 def write_table_one(table: TableOne, form: Format, width: int = 120) -> str:
@@ -45,14 +46,14 @@ def write_table_one(table: TableOne, form: Format, width: int = 120) -> str:
         return "\n\n".join([f"# {title}", *tables, *notes, *repeat_markdown(table.repeat)]) + "\n"
     below = "\n".join(wrapped(note, width) for note in notes)
     tables = grid_text(cells, width), grid_text(_headlines(table), width)
-    return "\n\n".join([title, *tables, below, *repeat_text(table.repeat)]) + "\n"
+    return "\n\n".join([title, *tables, below, *repeat_text(table.repeat, width)]) + "\n"
 
 
 def _cells(table: TableOne) -> Grid:
     several = len({row.original for row in table.rows if row.original}) > 1
     stub = ("family", "size", "precision", *(["original"] if several else []))
     groups = tuple(
-        Group(_NAMES.get(dataset, dataset), tuple(column.perturbation for column in columns))
+        Group(DATASET_NAMES.get(dataset, dataset), tuple(column.perturbation for column in columns))
         for dataset, columns in itertools.groupby(table.columns, key=lambda column: column.dataset)
     )
     rows = [
@@ -63,10 +64,7 @@ def _cells(table: TableOne) -> Grid:
 
 
 def _cell(cell: TableOneCell | None) -> str:
-    if cell is None:
-        return "—"
-    number = f"{cell.rrs:.3f} " if cell.rrs is not None else ""
-    return f"{number}{ARROWS[cell.more_robust]}"
+    return "—" if cell is None else rrs_text(cell.rrs, cell.more_robust)
 
 
 def _headlines(table: TableOne) -> Grid:

@@ -13,16 +13,29 @@ if TYPE_CHECKING:
 
 
 def says(shown: Shown | None, tasks: int) -> str:
-    """One row's finding; `shown` is None where one of the two models passes nothing even unperturbed.
+    """One row's finding; `shown` is None where one of the two models passes none of the tasks even unperturbed.
 
     >>> says("neither", 164)
     'no difference that these 164 tasks can show'
     """
     if shown is None:
-        return "nothing passed clean, so nothing could be lost"
+        return f"one of the two passes none of {_these(tasks)} clean, and has nothing to lose"
     if shown == "neither":
         return f"no difference that {_these(tasks)} can show"
     return f"{shown} more robust"
+
+
+def heading(report: Report) -> str:
+    """What a report is headed by: `Run 3, finished`."""
+    said = subject(report)
+    return f"{said[0].upper()}{said[1:]}, {report.status}"
+
+
+def subject(report: Report) -> str:
+    """Whose numbers these are: `run 3`, `runs 3, 5`, `the paper's Table I`."""
+    if report.run == "paper":
+        return "the paper's Table I"
+    return f"run{'s' if ',' in str(report.run) else ''} {report.run}"
 
 
 def in_words(summary: Summary, conditions: Sequence[ReportedCondition]) -> str:
@@ -34,6 +47,11 @@ def notes(report: Report) -> list[str]:
     """What a reader must know to read the table right."""
     rows = report.conditions
     found = []
+    if not set(report.status.split(", ")) <= {"finished", "published"} and any(row.n for row in rows):
+        found.append(
+            "Not finished: n is what is judged so far. pass@1 is over those n tasks; drop, RRS and tests are over the"
+            " tasks judged in every condition that they compare."
+        )
     if any(row.drop is not None for row in rows):
         found.append(
             "drop: pass@1 lost to the perturbation, in shares of tasks; [ ]: 95 % paired bootstrap interval over tasks."
@@ -47,7 +65,9 @@ def notes(report: Report) -> list[str]:
     if report.summary.sign_test_p is not None:
         found.append("The sign test takes comparisons as independent, though they share tasks and originals.")
     if any(row.says and row.shown is None for row in rows):
-        found.append("Where a model passes nothing clean it has nothing to lose: such rows are not tested.")
+        found.append(
+            "Where one of the two passes none of the compared tasks clean it has nothing to lose: such rows are not tested."
+        )
     elif any(row.more_robust for row in rows) and any(row.pass_at_1 == 0 for row in rows):
         found.append("Where pass@1 is 0 nothing more can be lost: an arrow from there says little.")
     if len({strength.share for strength in report.noise}) > 1:
@@ -113,13 +133,15 @@ def _tasks(conditions: Iterable[ReportedCondition]) -> str:
     """How many tasks the differences that were not shown would have needed."""
     open_rows = [row for row in conditions if row.shown == "neither"]
     needed = [row.tasks_needed for row in open_rows if row.tasks_needed]
-    smallest = [row.smallest_difference for row in open_rows if row.smallest_difference]
+    telling = [row for row in open_rows if row.smallest_difference] or open_rows
+    smallest = [row.smallest_difference for row in telling if row.smallest_difference]
     parts = []
     if needed:
         parts.append(f"to tell differences as large as those seen there takes {_range(needed, ',')} tasks")
-    if smallest:
-        tasks = _these(*(row.n_compared or 0 for row in open_rows))
-        parts.append(f"{tasks} can tell one of {_range(smallest, '.2f')}")
+    if telling:
+        tasks = _these(*(row.n_compared or 0 for row in telling))
+        can = f"one of {_range(smallest, '.2f')}" if smallest else "none, however large"
+        parts.append(f"{tasks} can tell {can}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]} (one test, power {POWER:g})." if parts else ""
 

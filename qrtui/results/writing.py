@@ -11,7 +11,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from qrtui.results.cells import (
+from qrtui.results.grid import wrapped
+from qrtui.results.latex import latex_report
+from qrtui.results.provenance import Provenance, provenance_lines
+from qrtui.results.report import Report, ReportedCondition
+from qrtui.results.report_tables import (
     TextTable,
     attack_table,
     drop_tests,
@@ -19,14 +23,8 @@ from qrtui.results.cells import (
     pass_tests,
     results,
     results_in_short,
-    rrs_text,
 )
-from qrtui.results.latex import latex_report
-from qrtui.results.provenance import Provenance, provenance_lines
-from qrtui.results.report import Report, ReportedCondition
-from qrtui.results.words import ATTACKS_NOTE, DROPS_NOTE, NOISE_NOTE, PASSES_NOTE, notes
-
-__all__ = ["Format", "rrs_text", "write_report"]
+from qrtui.results.words import ATTACKS_NOTE, DROPS_NOTE, NOISE_NOTE, PASSES_NOTE, heading, notes
 
 Format = Literal["text", "md", "csv", "json", "latex"]
 
@@ -49,7 +47,7 @@ def write_report(report: Report, form: Format) -> str:
 
 
 def _text_parts(report: Report) -> list[str]:
-    parts = [f"Run {report.run}, {report.status}", *_blocks(report.conditions), _wrapped(report.summary.says)]
+    parts = [heading(report), *_blocks(report.conditions), _wrapped(report.summary.says)]
     parts.append("\n".join(map(_wrapped, notes(report))))
     if report.attacks:
         parts += ["How strong the attacks were", _aligned(attack_table(report.attacks)), _wrapped(ATTACKS_NOTE)]
@@ -63,10 +61,10 @@ def _text_parts(report: Report) -> list[str]:
 def _blocks(conditions: Sequence[ReportedCondition]) -> list[str]:
     """The results, a block for each model and data set, in columns that stand under one another."""
     table = results_in_short(conditions)
-    lines = _aligned(table).splitlines()
-    heading, rows = lines[0], zip(conditions, lines[1:], strict=True)
+    head, *lines = _aligned(table).splitlines()
+    rows = zip(conditions, lines, strict=True)
     return [
-        "\n".join([f"{model}, {dataset}", heading, *(line for _, line in block)])
+        "\n".join([f"{model}, {dataset}", head, *(line for _, line in block)])
         for (model, dataset), block in groupby(rows, key=lambda pair: (pair[0].model, pair[0].dataset))
     ]
 
@@ -76,14 +74,13 @@ def _preset(origin: Provenance) -> str:
 
 
 def _wrapped(text: str) -> str:
-    kept = text.replace(" %", "\0%")
-    return textwrap.fill(kept, _WIDTH, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
+    return wrapped(text, _WIDTH)
 
 
 def _markdown_parts(report: Report) -> list[str]:
     rows = report.conditions
     parts = [
-        f"# Run {report.run}, {report.status}",
+        f"# {heading(report)}",
         _markdown(results(rows, in_words=True)),
         report.summary.says,
         *notes(report),

@@ -107,6 +107,8 @@ class QrtuiApp(Personal, App[None]):
         self.follow_theme()
         self.call_after_refresh(gc.enable)
         self.call_after_refresh(self.set_keys)
+        # All that is there by now stays: the collector need not go through it again at a key.
+        self.call_after_refresh(gc.freeze)
         # Taken up again by the shell's fg, the terminal shows nothing of what was drawn before.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         if not self.is_headless:

@@ -40,7 +40,7 @@ class Personal(_App):
     def _set_theme(self) -> None:
         """Use the settings' theme, else the one that suits the terminal.
 
-        Before the app runs: a theme that is changed later has the stylesheet parsed again, which delays the first paint.
+        Before the app runs: a theme changed later has the stylesheet parsed again, which delays the first paint.
         """
         for theme in OURS:
             self.register_theme(theme)

@@ -97,7 +97,8 @@ class AttackDialog(Dialog[Changed | None]):
     def _say(self) -> None:
         says = self.query_one("#attack-says", Static)
         try:
-            says.update(Content.assemble(("tables call it: ", "$muted"), self._attack("add" if self._adding else "change").label))
+            attack = self._attack("add" if self._adding else "change")
+            says.update(Content.assemble(("tables call it: ", "$muted"), attack.label))
         except PresetError as error:
             words = [(error.problem, "$text-warning"), "  ", (error.way_out, "$muted")]
             says.update(Content.assemble(("! ", "bold $text-warning"), *words))

@@ -238,10 +238,9 @@ class CompareScreen(FramedScreen):
         """Leave the 2×2 or a program; a second time, empty the search."""
         if self._cases.four:
             self.action_four()
-        elif self._tasks.table.has_focus:
+        elif self.focused in (None, self._tasks.table):
             self._tasks.empty_search()
-        else:
-            self._tasks.table.focus()
+        self._tasks.table.focus()
 
     # How it is shown
 

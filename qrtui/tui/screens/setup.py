@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.widgets import Button, Input, Label, Select, SelectionList, Static
 
 from qrtui.errors import QrtuiError
@@ -20,7 +20,7 @@ from qrtui.tui.choice import PLAIN, Choice, experiment_of, typed_of
 from qrtui.tui.screens import setup_items as items
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.setup_edits import EditsOfSetup
-from qrtui.tui.screens.setup_example import example_of
+from qrtui.tui.screens.setup_example import ExamplePanel, PlanPanel, example_of
 from qrtui.tui.widgets.checklist import CheckList
 from qrtui.tui.widgets.cost_line import CostLine, plan_as_table
 from qrtui.tui.widgets.panel import Panel
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qrtui.spec import Experiment
 
 _TYPING_PAUSE = 0.25
+_FIRST_PAUSE = 1.25
 
 _FIELDS = {
     "max_new_tokens": ("max tokens", "new tokens of a completion at most"),
@@ -67,6 +68,7 @@ class SetupScreen(EditsOfSetup):
         self._base = PLAIN
         self._plan_made: Plan | None = None
         self._replan_timer: Timer | None = None
+        self._has_planned = False
         self._painted = False
 
     def body(self) -> ComposeResult:
@@ -199,7 +201,20 @@ class SetupScreen(EditsOfSetup):
             self._replan_timer.stop()
         self._plan_made = None
         if self._painted:
-            self._replan_timer = self.set_timer(_TYPING_PAUSE, self._plan)
+            pause = _TYPING_PAUSE if self._has_planned else _FIRST_PAUSE
+            self._replan_timer = self.set_timer(pause, self._plan_if_shown)
+
+    def _plan_if_shown(self) -> None:
+        # Planning imports language data, which would slow whoever went straight on to the Playground.
+        self._has_planned = True
+        if self.app.screen is self:
+            self._plan()
+
+    def on_screen_resume(self) -> None:
+        """Another room was shown meanwhile."""
+        super().on_screen_resume()
+        if self._has_planned and self._plan_made is None:
+            self.replan()
 
     @work(exclusive=True, group="plan")
     async def _plan(self) -> None:
@@ -214,19 +229,18 @@ class SetupScreen(EditsOfSetup):
         else:
             self._plan_made = plan
             line.show(plan, len(experiment.models), self._to_fetch(), self.machine.memory)
-            self.query_one("#plan-table", Static).update(plan_as_table(plan))
+            # A plan may come while the app closes, and part of the screen is gone.
+            for table in self.query("#plan-table").results(Static):
+                table.update(plan_as_table(plan))
             self.show_example()
 
     @on(SelectionList.SelectionHighlighted, "#attacks")
     def show_example(self) -> None:
         """What the attack under the cursor does to the first task, where there is room to say it."""
-        if not (self._painted and self.has_class("-very-tall")):
+        if not self.has_class("-very-tall"):
             return
-        attack = self.query_one("#attacks", CheckList).at_cursor
-        panel = self.query_one("#example-panel")
-        title, words = example_of(self._plan_made, attack)
-        panel.border_title = title
-        self.query_one("#example", Static).update(words)
+        for panel in self.query(ExamplePanel):
+            panel.show(*example_of(self._plan_made, self.query_one("#attacks", CheckList).at_cursor))
 
     def _to_fetch(self) -> int:
         """Bytes of the ticked models that are not here; 0 also where nobody knows."""
@@ -256,30 +270,6 @@ class SetupScreen(EditsOfSetup):
         needs = f"The largest weights take {in_bytes(plan.memory)}; this machine has {in_bytes(room)}."
         question = Question("It is too large", needs, run="Run it all the same", back="Back")
         return await self.app.push_screen_wait(question) == "run"
-
-
-class PlanPanel(Panel):
-    """How many completions each perturbation needs."""
-
-    def __init__(self) -> None:
-        super().__init__("Completions", id="plan-panel")
-
-    def compose(self) -> ComposeResult:
-        """A table in text."""
-        with VerticalScroll(can_focus=False):
-            yield Static("", id="plan-table", markup=False)
-
-
-class ExamplePanel(Panel):
-    """What an attack does to a prompt."""
-
-    def __init__(self) -> None:
-        super().__init__("Example", id="example-panel")
-
-    def compose(self) -> ComposeResult:
-        """The prompt."""
-        with VerticalScroll(can_focus=False):
-            yield Static("", id="example", markup=False)
 
 
 def _generation() -> Iterator[Any]:

@@ -1,17 +1,51 @@
-"""An attack shown on one of the picked tasks, from the plan that is made anyway."""
+"""What a tall screen says of a plan: its completions in a table, and an attack shown on one of its prompts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.widgets import Static
 
 from qrtui.perturb.attack import Attack
+from qrtui.tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from qrtui.plan import Plan
 
 _NOT_YET = "not here yet:"
+
+
+class PlanPanel(Panel):
+    """How many completions each perturbation needs."""
+
+    def __init__(self) -> None:
+        super().__init__("Completions", id="plan-panel")
+
+    def compose(self) -> ComposeResult:
+        """A table in text."""
+        with VerticalScroll(can_focus=False):
+            yield Static("", id="plan-table", markup=False)
+
+
+class ExamplePanel(Panel):
+    """What an attack does to a prompt."""
+
+    def __init__(self) -> None:
+        super().__init__("Example", id="example-panel")
+
+    def compose(self) -> ComposeResult:
+        """The prompt."""
+        with VerticalScroll(can_focus=False):
+            yield Static("", id="example", markup=False)
+
+    def show(self, title: str, words: Content) -> None:
+        """Show a prompt, or why there is none."""
+        self.border_title = title
+        for text in self.query(Static):
+            text.update(words)
 
 
 def example_of(plan: Plan | None, attack: object) -> tuple[str, Content]:

@@ -1,4 +1,4 @@
-"""The columns of a report's tables: what heads each and what stands in its cells, for every written form alike."""
+"""A report's tables, for every written form alike: what heads each column and what stands in its cells."""
 
 from __future__ import annotations
 
