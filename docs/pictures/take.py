@@ -2,8 +2,8 @@
 
     .venv/bin/python docs/pictures/take.py [--db FILE]
 
-With a database in which the demo was begun, only what is left of it is generated. The Run screen is taken
-when three quarters are judged, that of Compare at the first task on which original and quantized part ways.
+With a database in which the demo was begun, only what is left of it is generated. Compare is taken at a task on which
+original and quantized part ways.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["COLORTERM"] = "truecolor"
+
+from textual.pilot import Pilot
 
 from qrtui.presets import load_preset
 from qrtui.tui.app import QrtuiApp
@@ -44,23 +46,30 @@ def _moved_right(match: re.Match[str]) -> str:
 
 
 async def take(database: Path) -> None:
-    """Run the demo in the app and save each screen at its moment."""
+    """Run the demo in the app, or find it done, and save each room."""
     app = QrtuiApp(database, experiment=load_preset("demo"), start=True)
     async with app.run_test(size=SIZE) as pilot:
-        while app.state.total == 0 or app.state.judged < 0.75 * app.state.total:
+        while app.state.run is None or app.state.under_way:
+            if app.state.phase == "failed":
+                raise SystemExit(f"the demo failed: {app.state.reason}")
             await pilot.pause(0.5)
-        await pilot.pause(1)
+        await look(pilot)
         save(app, "run.svg")
-        while app.state.under_way:
-            await pilot.pause(0.5)
-        await pilot.press("3")
-        await pilot.pause(2)
-        await pilot.press("n")
-        await pilot.pause(2)
+        await look(pilot, "3", "n")
         save(app, "compare.svg")
-        await pilot.press("1")
-        await pilot.pause(2)
+        await look(pilot, "4")
+        save(app, "charts.svg")
+        await look(pilot, "1")
         save(app, "setup.svg")
+
+
+async def look(pilot: Pilot[None], *keys: str) -> None:
+    """Press the keys, and wait until what they show is there."""
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause(2)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause(2)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from qrtui.results.metrics import ARROWS
 
 _NARROWEST = 12
 _LONGEST_NAME = 0.4
+_SHORTEST_NAME = 8
 _FARTHEST = 8.0
 _LEAST = 2.0
 _RATIO_TICKS = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1.0: "1", 2.0: "2", 4.0: "4", 8.0: "8"}
@@ -52,13 +53,19 @@ class Axis(NamedTuple):
 def draw_bars(chart: BarChart, panel: BarPanel, width: int, palette: Palette) -> list[Text]:
     """The lines of one panel, `width` columns wide: one for each bar, then the axis."""
     bars = [bar for group in panel.groups for bar in group.bars]
+    series, numbers, intervals = (
+        _widest(bar.series for bar in bars) + 2,
+        _widest(map(_number, bars)),
+        _widest(map(_interval, bars)),
+    )
     groups = min(_widest(group.label for group in panel.groups), int(width * _LONGEST_NAME))
-    names = groups + 1 + _widest(bar.series for bar in bars) + 1
-    numbers, intervals = _widest(map(_number, bars)), _widest(map(_interval, bars))
+    # Names give way to bars, but not all of them.
+    groups = max(min(groups, _SHORTEST_NAME), min(groups, width - series - numbers - 1 - _NARROWEST))
+    names = groups + series
     room = width - names - numbers - 1
     if room - intervals - 2 < _NARROWEST:
         intervals = 0
-    axis = _axis(chart, max(_NARROWEST, room - (intervals + 2 if intervals else 0)))
+    axis = _axis(chart, max(2, room - (intervals + 2 if intervals else 0)))
     lines = []
     for group in panel.groups:
         for at, bar in enumerate(group.bars):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import sqrt
-from statistics import NormalDist
 
 from qrtui.results.charts import (
     METRICS,
@@ -24,6 +22,7 @@ from qrtui.results.charts import (
     level_text,
 )
 from qrtui.results.measured import Measured, NoiseName, unequal_dose
+from qrtui.results.statistics import wilson
 
 
 def rrs_bars(measured: Sequence[Measured]) -> BarChart:
@@ -148,20 +147,6 @@ def _point(level: float, one: Measured) -> CurvePoint:
 def _widest_interval(panels: Sequence[CurvePanel]) -> str:
     halves = [(point.high - point.low) / 2 for panel in panels for curve in panel.curves for point in curve.points]
     return f"95 % intervals (Wilson) reach up to {max(halves):.2f} either way." if halves else ""
-
-
-def wilson(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The score interval of a share of `n` (Wilson 1927).
-
-    >>> tuple(round(end, 3) for end in wilson(0.5, 20))
-    (0.299, 0.701)
-    """
-    if not n:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def heat_map(measured: Sequence[Measured], metric: Metric = "pass@1") -> HeatMap:

@@ -90,8 +90,8 @@ class Merged(msgspec.Struct, frozen=True):
             return ""
         counts = ", ".join(f"{count} of {title}" for title, count in self.replaced.items())
         return (
-            f"Where runs hold the same cell, the latest run that has results counts; left out are {counts}. A row's drop"
-            " and RRS are from within its own run."
+            f"Where runs hold the same cell, the latest run that has results counts; left out are {counts}. Drops and"
+            " RRS are from within one run."
         )
 
     @property

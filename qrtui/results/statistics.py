@@ -1,4 +1,4 @@
-"""How sure the numbers are: paired bootstrap intervals and exact tests over tasks.
+"""How sure the numbers are: intervals and exact tests over tasks.
 
 numpy, scipy and statsmodels do the mathematics; they are imported by the functions that use them.
 """
@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -180,6 +181,20 @@ def odds_ratio(only_quantized: int, only_original: int, *, confidence: float = 1
     low, high = proportion_confint(only_quantized, told, alpha=1 - confidence, method="beta")
     value = only_quantized / only_original if only_original else None
     return OddsRatio(value, _odds(float(low)), _odds(float(high)))
+
+
+def wilson(share: float, n: int, *, confidence: float = 1 - ALPHA) -> tuple[float, float]:
+    """The score interval of a share of `n` (Wilson 1927).
+
+    >>> tuple(round(end, 3) for end in wilson(0.5, 20))
+    (0.299, 0.701)
+    """
+    if not n:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @functools.lru_cache(maxsize=4)

@@ -66,7 +66,8 @@ def notes(report: Report) -> list[str]:
         found.append("The sign test takes comparisons as independent, though they share tasks and originals.")
     if any(row.says and row.shown is None for row in rows):
         found.append(
-            "Where one of the two passes none of the compared tasks clean it has nothing to lose: such rows are not tested."
+            "Where one of the two passes none of the compared tasks clean, it has nothing to lose: such rows are not"
+            " tested."
         )
     elif any(row.more_robust for row in rows) and any(row.pass_at_1 == 0 for row in rows):
         found.append("Where pass@1 is 0 nothing more can be lost: an arrow from there says little.")

@@ -5,6 +5,7 @@ import io
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from qrtui.charts import files
@@ -47,12 +48,22 @@ def test_a_heat_map_names_its_columns_and_says_each_value():
         assert text in words
 
 
+def test_a_group_too_long_for_its_column_is_part_of_the_columns_name():
+    alone = [one for one in measured() if one.perturbation != "gaussian 0.01 published"]
+    after = [msgspec.structs.replace(one, perturbation="gaussian 0.001 after") for one in alone if one.noise]
+    words = said(chart_bytes(heat_map([*alone, *after]), Path("a.svg"))).splitlines()
+    assert "gaussian published 1e-3" in words
+    assert "gaussian after 1e-3" in words
+
+
 def test_table_one_can_be_printed():
     table = make_chart("table1", measured_report(published_table()), {"paper": "paper"})
     words = said(chart_bytes(table, Path("a.svg"), 180))
     assert words.count("1.092 ↓") == 1
     assert words.count("—") >= 18
     assert "StarCoder 15B" in words
+    assert "HumanEval+" in words
+    assert "Of 126 cells ↓ 65, 51.59 %; ↑ 54, 42.86 %; = 7, 5.56 % (sign test p = 0.359)." in words
 
 
 def test_csv_has_a_row_for_each_value():

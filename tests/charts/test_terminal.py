@@ -75,6 +75,15 @@ def test_heat_maps_say_their_values_in_cells_or_with_blocks():
     assert len(shaded) > 4
 
 
+def test_a_long_group_over_one_column_is_stacked_and_widens_the_table_by_its_longest_word_only():
+    one_level = [one for one in measured() if one.perturbation != "gaussian 0.01 published"]
+    after = [msgspec.structs.replace(one, perturbation="gaussian 0.001 after") for one in one_level if one.noise]
+    upper, lower, labels, first_row = lines(heat_map([*one_level, *after]))[:4]
+    assert (upper.split(), lower.split()) == (["gaussian", "gaussian"], ["published", "after"])
+    assert labels.split() == ["clean", "char", "1e-3", "1e-3"]
+    assert len(first_row.rstrip()) == len("smollm2-135m fp32 ") + 4 * len(" published ") - 1
+
+
 def test_notes_are_one_paragraph():
     assert notes(noise_curves(measured()), TERMINAL).plain == (
         "n = 20 tasks. 95 % intervals (Wilson) reach up to 0.20 either way. Unequal dose: published noise reaches 100%"

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 
 from qrtui.errors import QrtuiError
 from qrtui.results.against import against, agreement
 from qrtui.results.against_writing import in_words, write_against
 from qrtui.results.merged import merge, paper_part
+from qrtui.results.provenance import DatasetUsed, Provenance
 
 from .test_table_one import bare, clean, condition, part, words_of
 
@@ -53,6 +55,21 @@ def test_two_runs_meet_in_every_cell_the_baseline_included():
     assert found.cells[0].second.pass_at_1 == 0.4
     assert found.only_first == 1
     assert any("fp32 in run 1, fp16 in run 2" in note for note in found.notes)
+
+
+def test_a_data_set_of_which_the_two_took_other_tasks_is_named():
+    def of(run, hash):
+        origin = provenance_of({"demo": DatasetUsed(10, hash)})
+        found = part(run, [condition(dataset="demo")])
+        return merge([msgspec.structs.replace(found, report=msgspec.structs.replace(found.report, repeat=origin))])
+
+    assert any("Not the same tasks in both: demo." in note for note in against(of(1, "a"), of(2, "b")).notes)
+    assert not any("Not the same" in note for note in against(of(1, "a"), of(2, "a")).notes)
+
+
+def provenance_of(datasets):
+    named = dict.fromkeys(Provenance.__struct_fields__, "")
+    return Provenance(**named | {"datasets": datasets, "experiment": {}, "seeds": {}, "versions": {}, "attacks": {}})
 
 
 def test_agreement_worked_by_hand():

@@ -6,9 +6,10 @@ from scipy.stats import binomtest
 
 from qrtui.errors import QrtuiError
 from qrtui.results.chart_kinds import make_chart
-from qrtui.results.figures import heat_map, noise_curves, pass_bars, rrs_bars, wilson
-from qrtui.results.measured import Intervals, Selection, measured_report, noise_of, read_measured
+from qrtui.results.figures import heat_map, noise_curves, pass_bars, rrs_bars
+from qrtui.results.measured import Intervals, Selection, measured_report, noise_of, read_measured, unequal_dose
 from qrtui.results.published import published_table
+from qrtui.results.statistics import wilson
 from qrtui.results.store import Store
 
 from ..charts.measured import measured
@@ -47,6 +48,18 @@ def test_curves_begin_at_clean_and_say_the_dose():
     ]
     assert [point.value for point in panel.curves[0].points] == [0.6, 0.5, 0.1]
     assert "Unequal dose: published noise reaches 100% of the weights in fp32, 21% in int8 and nf4." in chart.notes
+
+
+def test_the_dose_is_told_for_all_models_and_not_for_the_last():
+    larger = [
+        msgspec.structs.replace(
+            one, model="larger", weights_perturbed=one.noise and min(1.0, one.weights_perturbed * 2)
+        )
+        for one in measured()
+    ]
+    assert unequal_dose([*measured(), *larger]) == (
+        "Unequal dose: published noise reaches 100% of the weights in fp32, 21% to 42% in int8 and nf4."
+    )
 
 
 def test_one_level_is_no_curve():

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 
+import msgspec
 import pytest
 
 from qrtui.judge.verdict import Verdict
@@ -169,9 +170,44 @@ def test_a_model_that_passes_nothing_clean_is_not_called_robust(store):
     report = make_report(store, put(store, scores))
     row = rows_of(report)["int8", "char"]
     assert (row.more_robust, row.shown) == ("quantized", None)
-    assert row.says == "nothing passed clean, so nothing could be lost"
+    assert row.says == "one of the two passes none of these 40 tasks clean, and has nothing to lose"
     assert row.drop_difference_p is None
     assert "nothing to lose" in write_report(report, "text")
+
+
+def test_five_tasks_are_said_to_show_nothing_whatever_they_hold(store):
+    scores = {("fp32", "clean"): first(5, 5), ("fp32", "char"): first(0, 5)}
+    scores |= {("int8", "clean"): first(5, 5), ("int8", "char"): first(5, 5)}
+    report = make_report(store, put(store, scores))
+    assert rows_of(report)["int8", "char"].shown == "neither"
+    assert "takes 6 tasks; these 5 tasks can tell none, however large" in report.summary.says
+
+
+def test_a_report_of_a_run_under_way_says_what_its_numbers_are_over(store):
+    run = fill(store, upto=2)
+    report = make_report(store, store.run(str(run)))
+    assert "Not finished: n is what is judged so far." in write_report(report, "text")
+    assert "Not finished" not in write_report(msgspec.structs.replace(report, status="finished"), "text")
+
+
+def test_what_is_compared_stands_in_one_block(store):
+    conditions = [
+        PlannedCondition(
+            model="m",
+            precision=precision,
+            is_baseline=precision == "fp32",
+            dataset=name,
+            perturbation="clean",
+            results=[],
+        )
+        for precision in ("fp32", "int8")
+        for name in ("humaneval", "demo")
+    ]
+    run = store.begin_run("two", EXPERIMENT, conditions, environment_of("cpu", "L2", {}))
+    report = make_report(store, store.run(str(run)))
+    assert [(row.dataset, row.precision) for row in report.conditions] == [
+        ("humaneval", "fp32"), ("humaneval", "int8"), ("demo", "fp32"), ("demo", "int8"),
+    ]  # fmt: skip
 
 
 def test_a_model_without_output_is_left_out(store):
