@@ -16,6 +16,7 @@ from qrtui.generate.decode import Answer, Request, decode
 from qrtui.generate.prompt import Style, render, stop_texts
 from qrtui.generate.settings import Generation
 from qrtui.models.dequantized import dequantized_once
+from qrtui.models.device import give_back_memory
 from qrtui.tasks.task import Task
 
 
@@ -81,6 +82,7 @@ def produce(
                 torch.cuda.empty_cache()
                 notice(f"out of memory: going on with batches of {size}")
             left = [job for at, job in enumerate(left) if at not in done]
+            give_back_memory()
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

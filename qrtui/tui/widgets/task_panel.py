@@ -70,8 +70,10 @@ class TaskPanel(Vertical):
             self._list()
 
     def _list(self) -> None:
-        comparison, pair, no_task = self._comparison, self._pair, self.query_one("#no-task", Static)
-        if comparison is None:
+        comparison, pair = self._comparison, self._pair
+        # A search may end when the parts are not there yet, or no more.
+        no_task = next(iter(self.query("#no-task").results(Static)), None)
+        if comparison is None or no_task is None:
             return
         listed = comparison.listed(pair, self._filter, self._words, self._mentioned) if pair else []
         no_task.display = not listed and comparison.is_read
