@@ -30,16 +30,17 @@ class ConditionsTable(FittedTable):
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._shape: tuple[object, ...] = ()
         self._columns: tuple[str, ...] = _NUMBERS
-        self._shown: tuple[Sequence[Row], Collection[int], Intervals] = ((), (), {})
+        self._shown: tuple[Sequence[Row], Collection[int], Intervals | None] = ((), (), None)
         self.protocol = ""
         """The noise protocol that all rows share, and that they therefore do not repeat."""
 
     def show(self, rows: Sequence[Row], at_work: Collection[int] = (), intervals: Intervals | None = None) -> None:
         """Show the rows; `at_work` are the ids of the conditions that are being generated.
 
-        `intervals` has the ends of the RRS's 95 % interval by condition, where there is one.
+        `intervals` has the ends of the RRS's 95 % interval by condition, where there is one; without it the table has
+        no column for them.
         """
-        self._shown = (rows, at_work, intervals or {})
+        self._shown = (rows, at_work, intervals)
         names = _names(rows)
         self._columns = (*_NUMBERS, *self._fitting(rows, names))
         shape = (names, self._columns, tuple(row.condition.id for row in rows), self.app.theme)
@@ -70,6 +71,8 @@ class ConditionsTable(FittedTable):
         taken = sum(_WIDTHS.values())
         taken += sum(max(map(len, [header, *column])) + 2 for header, column in zip(headers, words, strict=True))
         for column, width in _MORE_NUMBERS.items():
+            if column == "95 %" and self._shown[2] is None:
+                continue
             taken += width
             if taken > self.size.width:
                 return
@@ -109,7 +112,9 @@ class ConditionsTable(FittedTable):
             "RRS": themed(
                 app, f"{robustness(row.rrs, row.more_robust):>7}", _ARROW_COLOURS[row.more_robust], right=True
             ),
-            "95 %": themed(app, interval(*self._shown[2].get(row.condition.id, (None, None))), "muted", right=True),
+            "95 %": themed(
+                app, interval(*(self._shown[2] or {}).get(row.condition.id, (None, None))), "muted", right=True
+            ),
             "tok/s": themed(app, rate(row.tokens_per_second), "muted", right=True),
             "memory": themed(app, in_bytes(row.condition.memory), "muted", right=True),
             "weights hit": themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
