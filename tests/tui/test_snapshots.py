@@ -56,14 +56,14 @@ def looked_at(snap_compare, folder, size, keys, theme=""):
 
 
 async def settled(pilot):
-    """Nothing is being read any more, and the screen has stayed the same for a while."""
+    """Nothing is being planned or read any more, and the screen has stayed the same for a while."""
     seen = []
-    while len(seen) < 4 or len(set(seen[-4:])) > 1:
+    while len(seen) < 6 or len(set(seen[-6:])) > 1 or getattr(pilot.app.screen, "_plan_made", True) is None:
         await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.1)
+        await pilot.pause(0.12)
         # The private compositor: an exported picture would take longer than everything else here.
         seen.append("\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips()))
-        assert len(seen) < 100
+        assert len(seen) < 200
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
