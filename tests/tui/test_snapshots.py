@@ -66,8 +66,17 @@ async def settled(pilot):
         assert len(seen) < 200
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("key", ROOMS, ids=ROOMS.get)
+# Compare at 80x24 comes to rest with one row more or less in its list, so no picture of it is kept; test_compare.py
+# looks at that size by its words.
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [
+        pytest.param(key, size, id=f"{room}-{size[0]}x{size[1]}")
+        for key, room in ROOMS.items()
+        for size in SIZES
+        if (room, size) != ("compare", (80, 24))
+    ],
+)
 def test_a_room(snap_compare, anywhere, key, size):
     assert looked_at(snap_compare, anywhere, size, [key])
 
