@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,11 +19,15 @@ from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.noise import NOISE_VERSION, Noise
-from qrtui.results.records import Determinants, PlannedCondition, PlannedResult
+from qrtui.results.records import Completion, Determinants, PlannedCondition, PlannedResult
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, ModelChoice, Perturbation
 from qrtui.tasks.datasets import dataset_of, find_task, load_tasks, stand_ins
 from qrtui.tasks.task import Task
+
+if TYPE_CHECKING:
+    from qrtui.generate.decode import Answer
+    from qrtui.perturb.dose import Dose
 
 _ROUGH_COMPLETION_TOKENS = 90
 _ROUGH_CPU_RATE = 8e9
@@ -42,6 +46,25 @@ class Job(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     def key(self) -> str:
         """The key of the completion in the store."""
         return self.determinants.key()
+
+
+def completion_of(job: Job, answer: Answer, memory: int, dose: Dose | None) -> Completion:
+    """The completion to keep of a job's answer, with the program that post-processing makes of it.
+
+    `memory` is the size of the model's weights in bytes, `dose` the noise they carried.
+    """
+    from qrtui.generate.solution import solution_of
+
+    return Completion(
+        determinants=job.determinants,
+        text=answer.text,
+        solution=solution_of(job.task, job.determinants.prompt, answer.text, job.style),
+        finish=answer.finish,
+        tokens=answer.tokens,
+        seconds=answer.seconds,
+        memory=memory,
+        dose=dose,
+    )
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,10 +41,10 @@ from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.dose import Dose
-from qrtui.plan import Group, Job, Plan, make_plan, select_tasks
+from qrtui.plan import Group, Job, Plan, completion_of, make_plan, select_tasks
 from qrtui.preparing import prepare_attacks
 from qrtui.results.environment import environment_of
-from qrtui.results.records import Completion, RunStatus
+from qrtui.results.records import RunStatus
 from qrtui.results.store import Store
 from qrtui.spec import Experiment, to_table
 
@@ -243,24 +243,11 @@ class _Runner:
             raise _Stopped from None
 
     def _keep(self, job: Job, answer: Answer, memory: int, dose: Dose | None) -> None:
-        from qrtui.generate.solution import solution_of
-
-        solution = solution_of(job.task, job.determinants.prompt, answer.text, job.style)
-        key = self._store.add_completion(
-            Completion(
-                determinants=job.determinants,
-                text=answer.text,
-                solution=solution,
-                finish=answer.finish,
-                tokens=answer.tokens,
-                seconds=answer.seconds,
-                memory=memory,
-                dose=dose,
-            )
-        )
+        completion = completion_of(job, answer, memory, dose)
+        key = self._store.add_completion(completion)
         self._generated += 1
         self._emit(Generated(key, answer.tokens, answer.seconds, self._generated, self._plan.to_generate))
-        self._judge(key, solution)
+        self._judge(key, completion.solution)
 
     def _judge(self, key: str, solution: str) -> None:
         for task_hash, place in self._places[key]:

@@ -15,11 +15,10 @@ from qrtui.fetching.child import StoppedError
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place
 from qrtui.perturb.dose import Dose
-from qrtui.plan import Job
+from qrtui.plan import Job, completion_of
 from qrtui.playground.holding import Judge
 from qrtui.playground.own_task import can_be_judged
 from qrtui.playground.turn import Asked
-from qrtui.results.records import Completion
 from qrtui.results.store import Store
 
 if TYPE_CHECKING:
@@ -152,25 +151,12 @@ class Sides:
 
     def _end(self, at: int, answer: Answer, seconds: float, memory: int, dose: Dose | None) -> None:
         """Keep a complete side, show it, and have it judged."""
-        from qrtui.generate.solution import solution_of
-
         side = self._sides[at]
-        solution = solution_of(side.job.task, side.job.determinants.prompt, answer.text, side.job.style)
-        self._store.add_completion(
-            Completion(
-                determinants=side.job.determinants,
-                text=answer.text,
-                solution=solution,
-                finish=answer.finish,
-                tokens=answer.tokens,
-                seconds=answer.seconds,
-                memory=memory,
-                dose=dose,
-            )
-        )
+        completion = completion_of(side.job, answer, memory, dose)
+        self._store.add_completion(completion)
         side.end(answer, seconds)
         self._tell()
-        self._judge_side(at, solution)
+        self._judge_side(at, completion.solution)
 
     def _judge_side(self, at: int, solution: str) -> None:
         task = self._sides[at].job.task
