@@ -14,7 +14,7 @@ import msgspec
 from qrtui import __version__, paths
 from qrtui.errors import QrtuiError
 from qrtui.models.catalog import local_path, resolve
-from qrtui.models.device import cuda_devices, library_versions, torch_version
+from qrtui.models.device import library_versions
 
 _EMBEDDED = "smollm2-135m"
 _DISK_NEEDED = 1_000_000_000
@@ -50,11 +50,10 @@ def _libraries() -> Check:
 
 
 def _device() -> Check:
-    if cuda_devices():
-        return Check("device", True, f"{cuda_devices()} CUDA device(s)")
-    if torch_version().endswith("+cpu"):
-        return Check("device", True, "cpu (this torch is a build without CUDA)", "for a GPU install torch's CUDA build")
-    return Check("device", True, "cpu (no NVIDIA driver answers)", "for a GPU install NVIDIA's driver")
+    from qrtui.models.gpu_check import examine_gpus
+
+    found, way_out = examine_gpus()
+    return Check("device", True, found, way_out)
 
 
 def _judge() -> Check:

@@ -126,7 +126,7 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """The run is over: finished, stopped (resumable) or failed, with the reason in words."""
+    """The run is over: finished, stopped, interrupted (both resumable) or failed, with the reason in words."""
 
     run: int | None
     status: RunStatus

@@ -134,7 +134,7 @@ class Narrator:
 
     def _ended(self, event: RunEnded) -> None:
         # Of a failure the command says the reason on standard error.
-        reason = f": {event.reason}" if event.reason and event.status != "failed" else ""
+        reason = f": {event.reason}" if event.reason and event.status not in ("failed", "interrupted") else ""
         self.say(f"{event.status}{reason}")
 
 

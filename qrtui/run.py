@@ -7,6 +7,7 @@ committed already, so that ending the process at any moment loses no more than t
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qrtui.attacking import made_with
 from qrtui.control import Control
+from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.errors import AttackError, ModelError, QrtuiError
 from qrtui.events import (
     ConditionStarted,
@@ -66,9 +68,9 @@ def run(
 ) -> RunEnded:
     """Fetch, plan, generate and judge until all is done or `control` says stop; returns its last event.
 
-    Blocks; opens its own store on `database`. A run that cannot go on ends with status `failed` and the reason in one
-    line: no QrtuiError is raised. An error that nobody can mend is noted with the run and passes through. An experiment
-    that an earlier run left unfinished is taken up again.
+    Blocks; opens its own store on `database`. A run that cannot go on ends with status `failed`, one whose device
+    failed with `interrupted`, and the reason in one line: no QrtuiError is raised. An error that nobody can mend is
+    noted with the run and passes through. An experiment that an earlier run left unfinished is taken up again.
     """
     runner: _Runner | None = None
     try:
@@ -87,12 +89,26 @@ def run(
     except QrtuiError as error:
         ended = RunEnded(runner.id if runner else None, "failed", str(error))
     except BaseException as error:
-        _note_end(database, runner, "failed" if isinstance(error, Exception) else "stopped")
-        raise
+        interruption = _device_failure(error)
+        if interruption is None:
+            _note_end(database, runner, "failed" if isinstance(error, Exception) else "stopped")
+            raise
+        logging.getLogger("qrtui.run").exception("the device failed")
+        ended = RunEnded(runner.id if runner else None, "interrupted", interruption)
     if ended.status != "finished":
         _note_end(database, runner, ended.status)
     emit(ended)
     return ended
+
+
+def _device_failure(error: BaseException) -> str | None:
+    """What to tell of an error of the device, after which the run can be resumed; None for any other error."""
+    said = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
+    if is_device_lost(error):
+        return f"the GPU failed ({said}); leave qrtui and start it again: the same run goes on where it was"
+    if is_out_of_memory(error):
+        return f"the device ran out of memory ({said}); free some, then run the same again: it goes on where it was"
+    return None
 
 
 def _note_end(database: Path, runner: _Runner | None, status: RunStatus) -> None:

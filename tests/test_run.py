@@ -5,6 +5,7 @@ from collections import Counter
 
 import msgspec
 import pytest
+import torch
 
 from qrtui.control import Control
 from qrtui.errors import QrtuiError
@@ -159,6 +160,38 @@ def test_an_error_that_nobody_foresaw_is_noted_with_the_run_and_told(experiment,
     ended, watched = execute(experiment, tmp_path / "a.db")
     assert (ended.run, ended.status) == (1, "finished")
     assert watched.of(RunStarted)[0].known == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.AcceleratorError("CUDA error: device-side assert triggered\nCompile with ..."), "the GPU failed (CUDA"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "ran out of memory"),
+    ],
+)
+def test_a_device_that_fails_interrupts_the_run_and_loses_nothing(experiment, tmp_path, monkeypatch, error, words):
+    from qrtui.perturb import weights
+
+    def fail(*_args):
+        raise error
+
+    whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
+    execute(experiment, whole)
+    with monkeypatch.context() as patched:
+        # Putting on noise, the place where nothing else catches it; what is clean was generated before.
+        patched.setattr(weights.NoiseCarrier, "carrying", fail)
+        ended, watched = execute(experiment, broken)
+    assert ended.status == "interrupted"
+    assert words in ended.reason
+    assert "\n" not in ended.reason
+    made = len(watched.of(Generated))
+    assert made > 0
+    with Store(broken) as store:
+        assert store.run().status == "interrupted"
+    ended, watched = execute(experiment, broken)
+    assert (ended.run, ended.status) == (1, "finished")
+    assert len(watched.of(Generated)) == 24 - made
+    assert verdicts(broken) == verdicts(whole)
 
 
 def test_a_stop_before_anything_began_is_a_stop(experiment, tmp_path):

@@ -99,7 +99,7 @@ def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_js
 
     out = sys.stderr if as_json else sys.stdout
     ended = run_plainly(experiment, database, out, allow_unsafe_judge=allow_unsafe_judge)
-    if ended.status == "failed":
+    if ended.status in ("failed", "interrupted"):
         click.echo(f"qrtui: {ended.reason}", err=True)
         return 1
     if ended.run is not None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
+from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.decode import Answer, Request, decode
@@ -58,6 +59,7 @@ def produce(
     with dequantized_once(loaded.model):
         while left:
             done: set[int] = set()
+            out_of_memory = False
             try:
                 for answer in decode(
                     loaded.model,
@@ -70,24 +72,24 @@ def produce(
                 ):
                     done.add(answer.request)
                     yield left[answer.request], answer
-            except RuntimeError as error:
-                if not _is_out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
                     raise
-                if size == 1:
-                    raise ModelError(
-                        "one prompt alone does not fit into the device's memory",
-                        "lower generation.max_new_tokens",
-                    ) from None
-                size = max(1, min(size, len(left)) // 2)
-                torch.cuda.empty_cache()
-                notice(f"out of memory: going on with batches of {size}")
+                out_of_memory = True
             left = [job for at, job in enumerate(left) if at not in done]
+            # Only here is the error gone, which held all that the decoder had.
             give_back_memory()
+            if out_of_memory:
+                size = _retreat(min(size, len(left)))
+                notice(f"out of memory: going on with batches of {size}")
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # On a CPU torch raises a plain RuntimeError whose text alone tells.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _retreat(size: int) -> int:
+    """Half of a batch that did not fit. Raises ModelError where there is none."""
+    if size <= 1:
+        raise ModelError("one prompt alone does not fit into the device's memory", "lower generation.max_new_tokens")
+    torch.cuda.empty_cache()
+    return size // 2
 
 
 def request_of(job: Asked, tokenizer: Any) -> Request:

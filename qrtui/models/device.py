@@ -10,6 +10,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 
 from qrtui.errors import ModelError
+from qrtui.models.container import memory_left, memory_limit
 
 
 def resolve_device(choice: str) -> str:
@@ -52,15 +53,17 @@ def cuda_devices() -> int:
 
 
 def main_memory() -> int:
-    """The machine's memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """The machine's memory in bytes, or what this container may take of it."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(machine, memory_limit() or machine)
 
 
 def free_memory() -> int:
     """The main memory in bytes that programs can still have, caches given up."""
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    available, left = int(psutil.virtual_memory().available), memory_left()
+    return available if left is None else min(available, left)
 
 
 def give_back_memory() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.models.dequantized import keep_compute_dtype
+from qrtui.models.fitting import refuse_if_too_large
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights
@@ -55,6 +57,7 @@ def load(
     import transformers  # noqa: F401  (its import is not the model's loading time)
 
     quiet_libraries()
+    refuse_if_too_large(info, precision, device)
     started = time.perf_counter()
     held = _cuda_bytes()
     try:
@@ -63,6 +66,8 @@ def load(
     except ModelError:
         raise
     except Exception as error:  # the libraries raise every kind; each becomes one line
+        if is_device_lost(error):
+            raise
         raise _explained(error, info, precision) from error
     on_cuda = _cuda_bytes() - held
     return LoadedModel(
@@ -173,7 +178,7 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
 
 def _explained(error: Exception, info: ModelInfo, precision: Precision) -> ModelError:
     text = " ".join(str(error).split())[:200]
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in text.lower():
+    if is_out_of_memory(error):
         return ModelError(
             f"{info.name} in {precision.name} does not fit into memory",
             "take int8 or nf4, a smaller model, or another device",

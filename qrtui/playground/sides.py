@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qrtui.control import Control
+from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.events import Event, SideJudged, Streamed, Written
 from qrtui.fetching.child import StoppedError
@@ -191,11 +192,11 @@ class Sides:
 
 def _next(stream: Iterator[Piece | Answer]) -> Piece | Answer:
     """The stream's next piece, with running out of memory told in words."""
-    import torch
-
     try:
         return next(stream)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise ModelError(
             "both models and this prompt do not fit into the device's memory together",
             "take a smaller model, or int8 and nf4 for the two sides",

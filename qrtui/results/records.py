@@ -12,7 +12,8 @@ import msgspec
 from qrtui.perturb.dose import Dose
 from qrtui.perturb.noise import NoiseKind
 
-RunStatus = Literal["running", "finished", "stopped", "failed"]
+RunStatus = Literal["running", "finished", "stopped", "interrupted", "failed"]
+"""How a run stands. All but a finished one are taken up where they were; the device ended an interrupted one."""
 
 
 class Determinants(msgspec.Struct, frozen=True, kw_only=True):

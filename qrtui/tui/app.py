@@ -188,8 +188,9 @@ class QrtuiApp(Personal, App[None]):
             self.play.fold(event)
             if isinstance(event, EngineFailed):
                 self._report_failure(event)
-            elif isinstance(event, RunEnded) and event.status == "failed":
-                self.push_screen(MessageDialog("The run failed", *event.reason.split("; ", 1)))
+            elif isinstance(event, RunEnded) and event.status in ("failed", "interrupted"):
+                title = "The run failed" if event.status == "failed" else "The run was interrupted"
+                self.push_screen(MessageDialog(title, *event.reason.split("; ", 1)))
             elif isinstance(event, RunEnded) and event.status == "finished":
                 self.start_waiting()
         pace = _DRAWS_PER_SECOND_OF_A_TURN if self.play.under_way else _DRAWS_PER_SECOND

@@ -28,7 +28,7 @@ from qrtui.tui.wording import counted, in_bytes, in_time
 if TYPE_CHECKING:
     from qrtui.spec import Experiment
 
-Phase = Literal["idle", "starting", "running", "paused", "stopping", "finished", "stopped", "failed"]
+Phase = Literal["idle", "starting", "running", "paused", "stopping", "finished", "stopped", "interrupted", "failed"]
 
 UNDER_WAY: tuple[Phase, ...] = ("starting", "running", "paused", "stopping")
 _LOG_LINES = 500

@@ -1,11 +1,16 @@
 """What needs an NVIDIA GPU: every precision loads, decodes and takes noise there. Run with `make test-gpu`."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
+from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.generate.batching import batch_size
 from qrtui.generate.decode import Request, decode
 from qrtui.models.catalog import resolve
+from qrtui.models.gpu_check import examine_gpus
 from qrtui.models.load import load, unload
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.noise import Noise
@@ -78,3 +83,33 @@ def test_a_model_spread_over_two_gpus_gets_the_noise_of_one(tiny_llama):
     with NoiseCarrier(one.model).carrying(noise), NoiseCarrier(spread.model).carrying(noise):
         for (name, here), (_, there) in zip(one.model.named_parameters(), spread.model.named_parameters(), strict=True):
             assert torch.equal(here.cpu(), there.cpu()), name
+
+
+LOSE_THE_DEVICE = """
+import torch
+from qrtui.device_failures import is_device_lost
+try:
+    torch.zeros(3, device="cuda")[torch.tensor([7], device="cuda")].cpu()
+except RuntimeError as error:
+    print(is_device_lost(error))
+try:
+    torch.zeros(3, device="cuda").sum().item()
+except RuntimeError as error:
+    print(is_device_lost(error))
+"""
+
+
+def test_a_context_that_an_assert_broke_is_told_as_lost():
+    found = subprocess.run([sys.executable, "-c", LOSE_THE_DEVICE], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "True"]
+
+
+def test_running_out_of_gpu_memory_is_told_apart_from_losing_the_gpu():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(torch.cuda.mem_get_info()[1] * 2, dtype=torch.uint8, device="cuda")
+    assert is_out_of_memory(caught.value)
+    assert not is_device_lost(caught.value)
+
+
+def test_doctor_names_the_gpu_and_its_memory():
+    assert f"cuda:0 {torch.cuda.get_device_name(0)}" in examine_gpus().found

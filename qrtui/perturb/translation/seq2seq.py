@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import AttackError
 from qrtui.perturb.translation.engine import Engine, EngineName, Progress, how_to_get
 from qrtui.quiet import quiet_libraries
@@ -158,7 +159,7 @@ def _attempt(leg: Leg, sentences: list[str]) -> list[str] | None:
     try:
         return _generate(leg, sentences)
     except (RuntimeError, MemoryError) as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             return None
         raise AttackError(f"the translator failed ({_shortened(error)})", "try again, or another engine") from error
 
@@ -204,14 +205,9 @@ def _revision(folder: Path) -> str:
 
 
 def _explained(error: Exception, name: EngineName) -> AttackError:
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return AttackError(f"{name} does not fit into memory", 'take a smaller engine: "opus-mt"')
     return AttackError(f"{name} cannot be loaded ({type(error).__name__}: {_shortened(error)})", how_to_get(name))
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in text or "can't alloc" in text
 
 
 def _shortened(error: Exception) -> str:

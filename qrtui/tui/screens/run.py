@@ -252,7 +252,7 @@ def stage_in_words(state: RunState) -> str:
         return f"paused while {state.stage}; p goes on"
     rate = f", {state.tokens_per_second:.0f} tok/s" if state.tokens_per_second and state.phase == "running" else ""
     words = state.stage + (rate if state.stage.startswith("generating") else "")
-    if state.phase == "stopped":
+    if state.phase in ("stopped", "interrupted"):
         return f"{words}   r resumes it"
     return words if state.under_way else f"{words}   3 compares, r runs it again"
 

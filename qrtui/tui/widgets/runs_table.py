@@ -25,11 +25,12 @@ _LONGEST_NAME = 32
 _COLOURS = {
     "finished": "text-success",
     "failed": "text-error",
+    "interrupted": "text-warning",
     "stopped": "text-warning",
     "running": "accent",
     "unfinished": "text-warning",
 }
-_MARKS = {"finished": "✓", "failed": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
+_MARKS = {"finished": "✓", "failed": "✗", "interrupted": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
 
 
 class ListedRun(NamedTuple):
