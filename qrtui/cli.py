@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from qrtui.commands.report import report
 from qrtui.commands.results import compare, runs
 from qrtui.commands.running import demo, has_terminal, open_app, plan, run
 from qrtui.errors import QrtuiError
+from qrtui.printable import filter_standard_streams
 
 
 def main() -> None:
@@ -30,10 +30,7 @@ def main() -> None:
     # Before torch is loaded: its threads must sleep, not spin, while the judge or the app needs the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that knows no arrows gets question marks, not an error.
-            stream.reconfigure(errors="replace")
+    filter_standard_streams()
     debug = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("QRTUI_DEBUG"))
     try:
         sys.exit(cli.main(arguments, prog_name="qrtui", standalone_mode=False) or 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from qrtui.printable import one_line
+
 
 class QrtuiError(Exception):
     """Something a person can mend.
@@ -16,8 +18,8 @@ class QrtuiError(Exception):
     title = "Something is wrong"
 
     def __init__(self, problem: str, way_out: str = "") -> None:
-        self.problem = _one_line(problem)
-        self.way_out = _one_line(way_out)
+        self.problem = one_line(problem)
+        self.way_out = one_line(way_out)
         super().__init__(f"{self.problem}; {self.way_out}" if self.way_out else self.problem)
 
 
@@ -77,7 +79,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -26,7 +26,7 @@ from qrtui.events import (
     Stage,
 )
 from qrtui.pace import seconds_left
-from qrtui.results.case import printable
+from qrtui.printable import printable, unfiltered
 from qrtui.spec import Experiment
 
 _SECONDS_BETWEEN_LINES = 2.0
@@ -162,7 +162,7 @@ def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
         if out.isatty():
             filled = round((share or 0) * _BAR_WIDTH)
             bar = "" if share is None else f" [{'█' * filled}{'·' * (_BAR_WIDTH - filled)}] {share:.0%}"
-            out.write(f"\r\x1b[K{printable(text)}{bar}")
+            unfiltered(out).write(f"\r\x1b[K{printable(text)}{bar}")
         elif text.split(" ")[:2] != told.split(" ")[:2] or time.monotonic() - told_at > _SECONDS_BETWEEN_LINES:
             told, told_at = text, time.monotonic()
             out.write(f"{printable(text)}\n")
@@ -172,7 +172,7 @@ def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
         yield show
     finally:
         if out.isatty():
-            out.write("\r\x1b[K")
+            unfiltered(out).write("\r\x1b[K")
             out.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar sign in a name is one
     "svg.hashsalt": "qrtui",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
@@ -72,7 +74,8 @@ def chart_bytes(chart: Chart | TableOne, path: Path, width_mm: float | None = No
     import matplotlib
 
     content = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the file then shows a box in its place
         figure = _drawer(chart)(chart, (width_mm or COLUMN_MM) / 25.4)
         figure.savefig(content, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=_METADATA[suffix])
     return content.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qrtui.charts.print_page import COLOURS, GREY, HATCHES, ORIGINAL, Page, place, text_width
+from qrtui.charts.print_page import COLOURS, GREY, HATCHES, ORIGINAL, Page, place, room_for_names
 from qrtui.results.charts import Bar, BarChart, BarPanel
 from qrtui.results.metrics import ARROWS
 
@@ -29,7 +29,7 @@ def bar_figure(chart: BarChart, width: float) -> Figure:
         chart.title,
         chart.notes,
         [_tall(panel) for panel in chart.panels],
-        left=text_width(labels) + 0.14,
+        left=room_for_names(labels, width),
         right=0.5,
         bottom=0.36,
         top=0.2 if any(panel.title for panel in chart.panels) else 0.04,

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from qrtui.charts.palette import luminance
-from qrtui.charts.print_page import GREY, ColumnNames, Page, text_width
+from qrtui.charts.print_page import GREY, ColumnNames, Page, room_for_names, text_width
 from qrtui.results.charts import HeatColumn, HeatMap, HeatPanel
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def heat_figure(chart: HeatMap, width: float) -> Figure:
     rows = [row for panel in chart.panels for row in panel.rows]
     models = max((len(row.label) for row in rows), default=1)
     precisions = max((len(row.precision) for row in rows), default=1)
-    left = text_width(models + precisions + 2) + 0.1
+    left = room_for_names(models + precisions + 2, width)
     cell = (width - left) / max((len(panel.columns) for panel in chart.panels), default=1)
     heads = [_heads(panel.columns, cell) for panel in chart.panels]
     names = ColumnNames([head.label for some in heads for head in some], cell)

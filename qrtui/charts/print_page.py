@@ -25,6 +25,7 @@ _TITLE_LETTERS_PER_INCH = 15
 _NOTE_LINE = 0.105
 _LETTERS_PER_INCH = 24
 _WIDE = 5.0
+_LONGEST_UPRIGHT = 60
 
 
 def place(series: Sequence[str]) -> dict[str, int]:
@@ -107,7 +108,7 @@ class ColumnNames:
     """Names over the columns of a table, each `cell` inches wide: upright where one of them is too long for that."""
 
     def __init__(self, names: Sequence[str], cell: float) -> None:
-        longest = max((text_width(len(name), 6) for name in names), default=0.0)
+        longest = max((text_width(min(len(name), _LONGEST_UPRIGHT), 6) for name in names), default=0.0)
         self._upright = longest > cell - 0.03
         self.height = longest + 0.08 if self._upright else 0.14
         """Inches."""
@@ -119,6 +120,11 @@ class ColumnNames:
         axes.set_xticks([at + 0.5 for at in range(len(names))], list(names))
         for label in axes.get_xticklabels() if self._upright else ():
             label.set_rotation(90)
+
+
+def room_for_names(letters: int, width: float) -> float:
+    """Inches for names of so many letters at the left of a page: half the page at most, the longest names are cut."""
+    return min(text_width(letters) + 0.12, width / 2)
 
 
 def text_width(letters: int, size: float = 6.5) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from qrtui.charts.print_page import GREY, ColumnNames, Page, text_width
+from qrtui.charts.print_page import GREY, ColumnNames, Page, room_for_names, text_width
 from qrtui.results.clean_loss import percent
 from qrtui.results.report_tables import rrs_text
 from qrtui.results.table_one import Headline, TableOne, TableOneCell
@@ -23,7 +23,7 @@ def table_figure(table: TableOne, width: float) -> Figure:
     """The table as a figure `width` inches wide."""
     names = [f"{row.family} {row.size}" for row in table.rows]
     precisions = [row.precision for row in table.rows]
-    left = text_width(max(map(len, names)) + 1 + max(map(len, precisions)) + 2) + 0.1
+    left = room_for_names(max(map(len, names)) + 1 + max(map(len, precisions)) + 2, width)
     cell = (width - left) / len(table.columns)
     names_above = ColumnNames([column.perturbation for column in table.columns], cell)
     page = Page(

@@ -10,6 +10,7 @@ from qrtui.charts.palette import Palette, style
 from qrtui.charts.terminal_bars import draw_bars
 from qrtui.charts.terminal_curves import draw_curves
 from qrtui.charts.terminal_heat import draw_heat
+from qrtui.printable import one_line, printable
 from qrtui.results.charts import BarChart, BarPanel, Chart, CurveChart, CurvePanel, HeatMap, HeatPanel
 
 _PANEL_WIDTHS = {BarChart: 70, CurveChart: 56, HeatMap: 120}
@@ -32,12 +33,23 @@ def draw(chart: Chart, width: int, palette: Palette, height: int | None = None) 
         lines += _beside([_titled(chart, panel, one, tall, palette) for panel in chart.panels[at : at + across]], one)
     for line in lines:
         line.rstrip()
-    return Text("\n", no_wrap=True).join(lines)
+    return _printable(Text("\n", no_wrap=True).join(lines))
 
 
 def notes(chart: Chart, palette: Palette) -> Text:
     """What must be known to read the chart right, a paragraph."""
-    return Text(" ".join(chart.notes), style(palette.muted))
+    return _printable(Text(" ".join(chart.notes), style(palette.muted)))
+
+
+def title(chart: Chart) -> Text:
+    """What the chart shows, in a line."""
+    return _printable(Text(one_line(chart.title), style(None, bold=True)))
+
+
+def _printable(text: Text) -> Text:
+    # Each character by one other: what is in which colour does not change.
+    text.plain = printable(text.plain)
+    return text
 
 
 def _curve_lines(height: int | None, rows: int) -> int:

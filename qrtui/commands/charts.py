@@ -12,6 +12,7 @@ import click
 
 from qrtui.commands import options
 from qrtui.errors import QrtuiError, nearest
+from qrtui.printable import unfiltered
 
 if TYPE_CHECKING:
     from qrtui.results.measured import Measured
@@ -125,16 +126,22 @@ def _print(made: Any, width: int) -> None:
     """Print a chart as text: in colours on a terminal, without anywhere else."""
     from rich.console import Console
 
-    from qrtui.charts.palette import TERMINAL, style
-    from qrtui.charts.terminal import draw, notes
+    from qrtui.charts.palette import TERMINAL
+    from qrtui.charts.terminal import draw, notes, title
     from qrtui.results.charts import Chart
     from qrtui.results.table_one_writing import write_table_one
 
     if not isinstance(made, get_args(Chart)):
         click.echo(write_table_one(made, "text", width), nl=False)
         return
-    console = Console(width=width, highlight=False, soft_wrap=False, no_color=None if sys.stdout.isatty() else True)
-    console.print(made.title, style=style(None, bold=True))
+    console = Console(
+        file=unfiltered(sys.stdout),
+        width=width,
+        highlight=False,
+        soft_wrap=False,
+        no_color=None if sys.stdout.isatty() else True,
+    )
+    console.print(title(made))
     console.print()
     # A line that is too long for a terminal is cut there by Rich, never wrapped into its neighbour.
     console.print(draw(made, width, TERMINAL), no_wrap=True, overflow="crop")

@@ -11,6 +11,7 @@ import click
 
 from qrtui import paths
 from qrtui.errors import StoreError
+from qrtui.printable import escaped_json
 
 if TYPE_CHECKING:
     from qrtui.results.store import Store
@@ -66,4 +67,4 @@ def open_store(path: Path | None, *, must_exist: bool = False) -> Store:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(escaped_json(json.dumps(value, indent=2, ensure_ascii=False)))

@@ -221,7 +221,7 @@ class _Teller:
         return f"{self._turn.model.id} {self._turn.precisions[at]} ({'quantized' if at else 'original'})"
 
     def _say(self, text: str, *, newline: bool = True) -> None:
-        from qrtui.results.case import printable
+        from qrtui.printable import printable
 
         if self._streaming:
             self._out.write(printable(text) + ("\n" if newline else ""))

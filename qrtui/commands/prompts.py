@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qrtui.commands import options
+from qrtui.printable import printable, unfiltered
 
 if TYPE_CHECKING:
     from qrtui.attacking import Attacker
@@ -119,7 +120,9 @@ def _show_prompt(task_id: str | None, text: str, chosen: Attack, seed: int, as_j
     if as_json:
         options.print_json(_prompt_json(task, chosen, seed, attacked, strength))
     else:
-        click.echo("\n".join(_prompt_lines(chosen, seed, attacked, strength)))
+        coloured = _in_colour()
+        lines = _prompt_lines(chosen, seed, attacked, strength, coloured=coloured)
+        click.echo("\n".join(lines), file=unfiltered(sys.stdout) if coloured else None)
 
 
 def _prompt_json(
@@ -144,17 +147,16 @@ def _prompt_json(
     }
 
 
-def _prompt_lines(chosen: Attack, seed: int, attacked: AttackedPrompt, strength: Strength) -> Iterable[str]:
-    from qrtui.results.case import printable
-
+def _prompt_lines(
+    chosen: Attack, seed: int, attacked: AttackedPrompt, strength: Strength, *, coloured: bool
+) -> Iterable[str]:
     if not attacked.changed:
         yield f"{printable(attacked.before.rstrip())}\n\n(the attack found nothing to change)"
         return
-    coloured = _in_colour()
     before, after = _coloured(attacked) if coloured else (printable(attacked.before), printable(attacked.after))
     changes = f"{len(attacked.edits)} change{'s' if len(attacked.edits) > 1 else ''}"
     yield f"before:\n{before.rstrip()}\n"
-    yield f"after ({chosen.label}, seed {seed}, {changes}):\n{after.rstrip()}\n"
+    yield f"after ({printable(chosen.label)}, seed {seed}, {changes}):\n{after.rstrip()}\n"
     if not coloured:
         yield "changed lines:"
         yield from (printable(line) for line in _changed_lines(attacked.before, attacked.after))
@@ -174,8 +176,6 @@ def _in_colour() -> bool:
 
 def _coloured(attacked: AttackedPrompt) -> tuple[str, str]:
     """Both prompts with what goes in red and what comes in green."""
-    from qrtui.results.case import printable
-
     before, after, at = [], [], 0
     for start, end, replacement in attacked.edits:
         same = printable(attacked.before[at:start])

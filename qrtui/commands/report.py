@@ -14,6 +14,7 @@ import click
 from qrtui import paths
 from qrtui.commands import options
 from qrtui.errors import QrtuiError
+from qrtui.printable import json_text, printable
 
 if TYPE_CHECKING:
     from qrtui.results.merged import Merged, Part
@@ -136,7 +137,7 @@ def _conditions(merged: Merged, form: Format) -> str:
     if len(merged.parts) == 1:
         return text
     if form == "json":
-        return _json({**msgspec.structs.asdict(report), "merged": merged.how})
+        return json_text({**msgspec.structs.asdict(report), "merged": merged.how})
     if form == "csv":
         if merged.rule:
             click.echo(merged.rule, err=True)
@@ -149,12 +150,6 @@ def _conditions(merged: Merged, form: Format) -> str:
     else:
         below = [*(wrapped(line, _WIDTH) for line in said), *repeat_text(merged.repeat)]
     return "\n\n".join([text.rstrip("\n"), *below]) + "\n"
-
-
-def _json(value: Any) -> str:
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(value)).decode() + "\n"
 
 
 def _with_cases(text: str, merged: Merged, form: Format, most: int, database: Path | None) -> str:
@@ -170,7 +165,7 @@ def _with_cases(text: str, merged: Merged, form: Format, most: int, database: Pa
     if form == "json":
         made = [json.loads(write_case_list(record, cases, "json", most)) for record, cases in listed]
         cases = [{"run": one["run"], **case} for one in made for case in one["cases"]]
-        return _json({**json.loads(text), "cases": cases})
+        return json_text({**json.loads(text), "cases": cases})
     sections = [write_case_list(record, cases, "md" if form == "md" else "text", most) for record, cases in listed]
     return "\n\n".join(part.rstrip("\n") for part in (text, *sections)) + "\n"
 
@@ -189,7 +184,7 @@ def _deliver(text: str, output: Path | None, database: Path | None) -> None:
     if output.resolve() == (database or paths.database()).resolve():
         raise QrtuiError(f"{output} is the database", "name another file for the report")
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(printable(text), encoding="utf-8")
     except OSError as error:
         raise QrtuiError(f"{output} cannot be written: {error.strerror}", "name another file") from None
     click.echo(f"wrote {output}", err=True)

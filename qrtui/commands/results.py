@@ -8,6 +8,7 @@ import click
 
 from qrtui import paths
 from qrtui.commands import options
+from qrtui.printable import one_line
 
 
 @click.command()
@@ -28,10 +29,11 @@ def runs(parent: Path | None, database: Path | None, as_json: bool) -> None:
     elif not records:
         click.echo("no runs yet; start one with: qrtui demo")
     else:
-        width = max(len(record.name) for record in records)
+        names = {record.id: one_line(record.name) for record in records}
+        width = max(map(len, names.values()))
         for record in records:
             click.echo(
-                f"{record.id:>4}  {record.name:<{width}}  {record.status:<8}"
+                f"{record.id:>4}  {names[record.id]:<{width}}  {record.status:<8}"
                 f"  {record.judged:>6} of {record.total:<6} judged  {record.started}"
             )
 

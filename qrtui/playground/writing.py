@@ -12,7 +12,7 @@ from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
 from qrtui.playground.own_task import is_own
 from qrtui.playground.turn import Turn
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tasks.datasets import scored_by_plus
 
 

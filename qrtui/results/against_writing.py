@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from qrtui.printable import json_text
 from qrtui.results.against import Against, Agreement, Pair, Side
 from qrtui.results.clean_loss import in_words as clean_loss_in_words
 from qrtui.results.grid import LATEX_NEEDS, Grid, Group, grid_latex, grid_markdown, grid_text, latex_comments, wrapped
@@ -20,7 +21,7 @@ from qrtui.results.writing import Format
 def write_against(compared: Against, form: Format, width: int = 120) -> str:
     """The comparison in a format, ending in a newline; text keeps to `width` characters."""
     if form == "json":
-        return msgspec.json.format(msgspec.json.encode(compared)).decode() + "\n"
+        return json_text(compared)
     if form == "csv":
         return _csv(compared)
     title, grid, notes = compared.title, _grid(compared), _notes(compared)

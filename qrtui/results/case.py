@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from qrtui.printable import one_line, printable
 from qrtui.results.columns import deciding
 from qrtui.results.differences import changed_words
+from qrtui.results.grid import markdown_row
 from qrtui.results.records import Case, RunRecord
 from qrtui.tasks.datasets import scored_by_plus
 
@@ -23,7 +25,7 @@ def case_markdown(run: RunRecord, task: str, cases: Sequence[Case]) -> str:
     parts = [f"# {_heading(run, task)}", ""]
     for model, mine in _by_model(cases):
         head, *rows = _overview(model, mine)
-        parts += [_row(head), _row(["---"] * len(head)), *map(_row, rows), ""]
+        parts += [markdown_row(head), markdown_row(["---"] * len(head)), *map(markdown_row, rows), ""]
     for kinds, sharing in _by_prompt(cases):
         parts += [f"## Prompt: {kinds}", "", *_fenced(sharing[0].prompt), ""]
         changed = _changes_in_words(sharing[0], cases, shown=_inline_code)
@@ -96,22 +98,11 @@ def samples_in_words(case: Case, samples: Sequence[Case]) -> str:
     return f"sample {case.sample + 1} of {len(samples)}, {passed} passed{waiting}"
 
 
-def printable(text: str) -> str:
-    """The text with control characters made visible: what a model wrote must not drive the terminal.
-
-    >>> printable("a\\x1b[31mb")
-    'a␛[31mb'
-    """
-    return _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group())) if ord(match.group()) < 0x20 else "\ufffd", text)
-
-
-# Beside the control codes: what turns the direction of text round, and lone surrogates, which no file can hold.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKS = {"passed": "✓", None: "·"}
 
 
 def _heading(run: RunRecord, task: str) -> str:
-    return f"{task} in run {run.id} ({run.name})"
+    return one_line(f"{task} in run {run.id} ({run.name})")
 
 
 def _by_model(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
@@ -182,7 +173,9 @@ def _by_prompt(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
 def _title(case: Case) -> str:
     kind = "original" if case.condition.is_baseline else "quantized"
     sample = f", sample {case.sample + 1}" if case.sample else ""
-    return f"{case.condition.model} {case.condition.precision} ({kind}), {case.condition.perturbation}{sample}"
+    return one_line(
+        f"{case.condition.model} {case.condition.precision} ({kind}), {case.condition.perturbation}{sample}"
+    )
 
 
 def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
@@ -208,10 +201,6 @@ def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
 
 def _program(case: Case) -> list[str]:
     return _fenced(case.solution) if case.solution is not None else ["(no completion yet)"]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _inline_code(text: str) -> str:

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qrtui.results.case import deciding_status, printable
+from qrtui.printable import printable
+from qrtui.results.case import deciding_status
 from qrtui.results.differences import are_alike, changed_spans, changes, paired_lines
 from qrtui.results.records import Case, RunRecord
 from qrtui.results.svg_page import Line, Page, Run, folded

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from qrtui.printable import json_text
 from qrtui.results.case import case_markdown, case_text
 from qrtui.results.records import Case, ConditionRecord, RunRecord
 from qrtui.results.store import Store
@@ -51,7 +52,7 @@ def write_case_list(run: RunRecord, cases: Sequence[PartedCase], form: CaseForm,
     """
     if form == "json":
         listed = {"run": run.id, "name": run.name, "cases": [_plain(case) for case in cases[:most]]}
-        return msgspec.json.format(msgspec.json.encode(listed)).decode() + "\n"
+        return json_text(listed)
     parts = [f"{'# ' if form == 'md' else ''}Where original and quantized part ways: run {run.id} ({run.name})"]
     if not cases:
         parts.append("Nowhere: there is no task that one of the two passes and the other does not.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from qrtui.errors import QrtuiError
+from qrtui.printable import one_line
 from qrtui.results.charts import BarChart, Chart, CurveChart, Metric
 from qrtui.results.figures import heat_map, noise_curves, rrs_bars
 from qrtui.results.measured import Measured, part_of
@@ -67,7 +68,11 @@ def _table_one(measured: Sequence[Measured], names: dict[str, str]) -> TableOne:
 
     runs = dict.fromkeys(one.run for one in measured)
     parts = [
-        part_of(int(run) if run.isdigit() else run, names.get(run, run), [one for one in measured if one.run == run])
+        part_of(
+            int(run) if run.isdigit() else run,
+            one_line(names.get(run, run)),
+            [one for one in measured if one.run == run],
+        )
         for run in runs
     ]
     if not parts:

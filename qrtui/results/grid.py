@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from qrtui.printable import one_line, printable
+
 _GAP, _GROUP_GAP = "  ", "   "
 
 
@@ -46,7 +48,12 @@ def grid_markdown(grid: Grid) -> str:
     """The grid as a Markdown table."""
     rule = ["---"] * len(grid.stub) + ["---:"] * (len(grid.headers) - len(grid.stub))
     rows = [grid.headers, rule, *_without_repeats(grid)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(map(markdown_row, rows))
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """A row of a Markdown table, whatever its cells hold."""
+    return "| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def grid_csv(grid: Grid) -> str:
@@ -98,7 +105,7 @@ def wrapped(text: str, width: int) -> str:
 
 def latex_text(text: str) -> str:
     """Text as LaTeX source that prints it."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return "".join(_LATEX.get(letter, letter) for letter in one_line(text))
 
 
 LATEX_NEEDS = r"Needs \usepackage{booktabs}."
@@ -107,7 +114,7 @@ LATEX_NEEDS = r"Needs \usepackage{booktabs}."
 
 def latex_comments(lines: Iterable[str]) -> str:
     """Lines of text as LaTeX comments, ending in a newline: what a table's source says without printing it."""
-    return "".join(f"% {line}".rstrip() + "\n" for line in lines)
+    return "".join(f"% {' '.join(printable(line).splitlines())}".rstrip() + "\n" for line in lines)
 
 
 _LATEX = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 import msgspec
 
 from qrtui.perturb.noise import NoiseKind, Protocol
+from qrtui.printable import one_line
 from qrtui.results.metrics import MoreRobust
 from qrtui.results.records import ConditionRecord, Outcome
 from qrtui.results.statistics import Interval, bootstrap_rrs
@@ -90,11 +91,11 @@ def measured_rows(
         found.append(
             Measured(
                 run=str(run),
-                model=condition.model,
+                model=one_line(condition.model),
                 precision=condition.precision,
                 is_baseline=condition.is_baseline,
-                dataset=condition.dataset,
-                perturbation=condition.perturbation,
+                dataset=one_line(condition.dataset),
+                perturbation=one_line(condition.perturbation),
                 n=row.n,
                 planned=(planned or {}).get(condition.id, row.n),
                 pass_at_1=row.pass_at_1,
@@ -115,11 +116,11 @@ def measured_report(report: Report) -> list[Measured]:
     return [
         Measured(
             run=str(report.run),
-            model=row.model,
+            model=one_line(row.model),
             precision=row.precision,
             is_baseline=bool(row.is_baseline),
-            dataset=row.dataset,
-            perturbation=row.perturbation,
+            dataset=one_line(row.dataset),
+            perturbation=one_line(row.perturbation),
             n=row.n,
             planned=row.n,
             pass_at_1=row.pass_at_1,

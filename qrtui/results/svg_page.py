@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 
 CELL, LINE, FONT_SIZE = 7.25, 17.0, 12
 _RAISED = 12.5
 _MARGIN = 16
-_NOT_XML = re.compile("[\ufffe\uffff]")
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 
@@ -53,7 +52,7 @@ class Page:
             self._parts.append(_rectangle(x - 6, y, 2.5, LINE, f"bar-{line.ground}"))
         at = 0
         for run in line.runs:
-            text = _drawable(run.text)
+            text = printable(run.text)
             self._write_words(text, run.look, x + at * CELL, y)
             at += cell_len(text)
         self._rows = max(self._rows, row + 1)
@@ -123,7 +122,7 @@ def folded(line: Line, width: int) -> list[Line]:
     lines: list[list[Run]] = [[]]
     room = width
     for run in line.runs:
-        text = _drawable(run.text)
+        text = printable(run.text)
         while text:
             fits = _fitting(text, room) or (0 if lines[-1] else 1)
             if fits:
@@ -134,10 +133,6 @@ def folded(line: Line, width: int) -> list[Line]:
                 lines.append([])
                 room = width
     return [Line(runs, line.ground) for runs in lines]
-
-
-def _drawable(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", printable(text))
 
 
 def _fitting(text: str, room: int) -> int:

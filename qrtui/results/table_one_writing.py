@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-import msgspec
-
+from qrtui.printable import json_text
 from qrtui.results.clean_loss import in_words, percent
 from qrtui.results.grid import (
     LATEX_NEEDS,
@@ -30,7 +29,7 @@ DATASET_NAMES = {"humaneval": "HumanEval", "humaneval+": "HumanEval+", "mbpp": "
 def write_table_one(table: TableOne, form: Format, width: int = 120) -> str:
     """The table in a format, ending in a newline; text keeps to `width` characters."""
     if form == "json":
-        return msgspec.json.format(msgspec.json.encode(table)).decode() + "\n"
+        return json_text(table)
     cells = _cells(table)
     if form == "csv":
         return grid_csv(cells)

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from qrtui.results.grid import wrapped
+from qrtui.printable import json_text, one_line
+from qrtui.results.grid import markdown_row, wrapped
 from qrtui.results.latex import latex_report
 from qrtui.results.provenance import Provenance, provenance_lines
 from qrtui.results.report import Report, ReportedCondition
@@ -38,7 +39,7 @@ def write_report(report: Report, form: Format) -> str:
     table and nothing else: a line for each condition, every number, and where it is from in each line.
     """
     if form == "json":
-        return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+        return json_text(report)
     if form == "csv":
         return _csv(report)
     if form == "latex":
@@ -101,20 +102,18 @@ def _markdown_parts(report: Report) -> list[str]:
 
 def _markdown(table: TextTable) -> str:
     rule = ["---"] * table.words + ["---:"] * (len(table.headers) - table.words)
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-        for row in [list(table.headers), rule, *table.rows]
-    )
+    return "\n".join(map(markdown_row, [table.headers, rule, *table.rows]))
 
 
 def _aligned(table: TextTable) -> str:
-    widths = [max(map(len, column)) for column in zip(table.headers, *table.rows, strict=True)]
+    rows = [list(map(one_line, row)) for row in [table.headers, *table.rows]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
             cell.ljust(width) if at < table.words else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in [list(table.headers), *table.rows]
+        for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines)
 

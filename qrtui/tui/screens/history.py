@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import DataTable, Input, Static
 
 from qrtui.errors import QrtuiError
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.headline import subject_of_record
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.run_changes import RunChanges

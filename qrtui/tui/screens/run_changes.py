@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 
 from qrtui.errors import QrtuiError
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.screens.ask_words import AskWords
 from qrtui.tui.screens.dialogs import AskPath, Question
 

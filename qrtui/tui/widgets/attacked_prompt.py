@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content, Span
 from textual.widgets import Static
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.widgets.diff import WORD_STYLE
 from qrtui.tui.wording import counted
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from textual.content import Content, Span
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.results.differences import LinePair, are_alike, changed_spans, changes, paired_lines
 
 __all__ = ["LinePair", "ProgramLine", "changed_spans", "marked", "paired_lines", "side_by_side"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textual.widgets import RichLog
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.widgets.themed_text import themed
 
 _MOST_BYTES = 16_384

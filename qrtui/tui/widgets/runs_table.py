@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.message import Message
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.headline import status_of
 from qrtui.tui.widgets.fitted_table import FittedTable
 from qrtui.tui.widgets.themed_text import themed

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.tui.wording import mark
 
 _LONGEST_VALUE = 300

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from qrtui.results.case import printable
+from qrtui.printable import printable
 from qrtui.results.columns import Cell
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.strip_columns import StripColumns, strip_columns

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from qrtui.results.case import deciding_status, printable, samples_in_words
+from qrtui.printable import printable
+from qrtui.results.case import deciding_status, samples_in_words
 from qrtui.tui.wording import mark
 
 if TYPE_CHECKING:
