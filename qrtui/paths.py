@@ -30,6 +30,15 @@ def database() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are not there, for their owner alone. Raises OSError.
+
+    Folders that are there stay as they are.
+    """
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
 def cache(*parts: str) -> Path:
     """A folder for what can be fetched or computed again: `QRTUI_CACHE`, else the user's cache folder."""
     named = os.environ.get("QRTUI_CACHE")

@@ -263,7 +263,8 @@ class _Runner:
         key = self._store.add_completion(completion)
         self._generated += 1
         self._emit(Generated(key, answer.tokens, answer.seconds, self._generated, self._plan.to_generate))
-        self._judge(key, completion.solution)
+        # Another program may have made the same completion meanwhile: the one that is kept counts.
+        self._judge(key, self._store.solution(key) or "")
 
     def _judge(self, key: str, solution: str) -> None:
         for task_hash, place in self._places[key]:

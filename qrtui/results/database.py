@@ -1,72 +1,70 @@
-"""The database's file: opening it at the present schema, reading rows, writing in one transaction."""
+"""The database's file: opened at the present schema, read row by row, written in transactions."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from qrtui.errors import StoreError
+from qrtui.paths import make_private_folder
+from qrtui.results.database_errors import is_busy, store_error
+from qrtui.results.lease import Leases
 from qrtui.results.light_sqlite import Database
-from qrtui.results.schema import migrations
+from qrtui.results.migrating import bring_up_to_date, refuse_other_schema
 
-_BUSY_SECONDS = 30
-_OPENING_ATTEMPTS = 6
+_Result = TypeVar("_Result")
+
+_BUSY_SECONDS = 1.0
+_PATIENCE_SECONDS = 30.0
 _CACHE_KIB = 65_536
 
 
 class DatabaseFile:
     """One SQLite file (WAL) at the present schema, for one thread.
 
-    Raises StoreError for a file that cannot be opened, is no database, or was made by a newer version.
+    One that cannot be written is opened for reading. Raises StoreError for a file that cannot be opened, is no
+    database, is damaged, or was made by a newer version.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.leases = Leases(path)
+        self.patience: Callable[[float], bool] = lambda waited: waited < _PATIENCE_SECONDS
+        """Whether to go on waiting for another program that writes, after so many seconds of it."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            existed = path.exists()
-            self._db = Database(sqlite3.connect(path, timeout=_BUSY_SECONDS))
-            if not existed:
-                path.chmod(0o600)
+            self._db = Database(self._connect())
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._prepare()
+            self._db.conn.create_function("is_held", 1, lambda run: self.leases.holder(run) is not None)
+            if self.is_read_only:
+                refuse_other_schema(self._db, path)
+            else:
+                bring_up_to_date(self._db, path, self.leases, self._waiting)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"the database {path} cannot be used: {error}", "give another file with --db or QRTUI_DB"
-            ) from None
+            raise store_error(path, error, "used") from None
 
-    def _prepare(self) -> None:
-        """Bring the file to the present schema. Two programs may meet at a new file: the later one tries again."""
-        for attempt in range(_OPENING_ATTEMPTS):
-            try:
-                self._db.enable_wal()
-                self._refuse_newer()
-                if migrations.pending(self._db):
-                    migrations.apply(self._db)
-                return
-            except sqlite3.OperationalError:
-                if attempt == _OPENING_ATTEMPTS - 1:
-                    raise
-                time.sleep(0.1 * (attempt + 1))
-
-    def _refuse_newer(self) -> None:
-        known = {migration.name for migration in migrations._migrations}
-        newer = [applied.name for applied in migrations.applied(self._db) if applied.name not in known]
-        if newer:
-            raise StoreError(
-                f"the database {self.path} was made by a newer qrtui",
-                "update qrtui, or give another file with --db",
-            )
+    def _connect(self) -> sqlite3.Connection:
+        self.is_read_only = self.path.exists() and not (
+            os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        )
+        if self.is_read_only:
+            return _connect_for_reading(self.path)
+        if not self.path.exists():
+            make_private_folder(self.path.parent)
+            # Before SQLite does: what it makes itself, others may read for a moment.
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        return sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and hold no run any more."""
         self._db.close()
+        self.leases.close()
 
     def __enter__(self) -> Self:
         return self
@@ -80,17 +78,25 @@ class DatabaseFile:
         connection = self._db.conn
         try:
             # At once, so that waiting for another writer comes before reading what is to be changed.
-            connection.execute("BEGIN IMMEDIATE")
+            self._waiting(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection
+                connection.commit()
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
         except sqlite3.Error as error:
-            locked = "locked" in str(error)
-            way_out = "wait for the other program, then run again" if locked else "make room, then run again"
-            raise StoreError(f"the database {self.path} cannot be written: {error}", way_out) from None
+            raise store_error(self.path, error, "written") from None
+
+    def _waiting(self, act: Callable[[], _Result]) -> _Result:
+        """Do what another program that writes may hold up, as long as `patience` lasts."""
+        began = time.monotonic()
+        while True:
+            try:
+                return act()
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or not self.patience(time.monotonic() - began):
+                    raise
 
     @contextmanager
     def unchanging(self) -> Iterator[None]:
@@ -104,12 +110,29 @@ class DatabaseFile:
     def rows(self, sql: str, parameters: Any = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a question, read as they are asked for. Raises StoreError."""
         try:
-            yield from self._db.conn.execute(sql, parameters)
+            yield from self._waiting(lambda: self._db.conn.execute(sql, parameters))
         except sqlite3.Error as error:
-            raise StoreError(
-                f"the database {self.path} cannot be read: {error}", "qrtui doctor checks it; give another with --db"
-            ) from None
+            raise store_error(self.path, error, "read") from None
 
     def row(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:
         """The first row of a question, or None. Raises StoreError."""
         return next(self.rows(sql, parameters), None)
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection to a file on a medium that cannot be written. Raises sqlite3.Error and StoreError."""
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:
+        connection.close()
+        wal = Path(f"{path}-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise StoreError(
+                f"the database {path} cannot be read where it is: its last results are in {wal.name}",
+                "copy both files to a folder of yours and name the copy with --db",
+            ) from None
+        # Nobody writes there, or there would be a log of it.
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True)
+    return connection

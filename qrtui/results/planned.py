@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from qrtui.errors import StoreError
+from qrtui.results.database_errors import store_error
+from qrtui.results.lease import HeldError
 from qrtui.results.reading import RunReader
 from qrtui.results.records import PlannedCondition, RunStatus, digest, now, storable
 
@@ -51,29 +53,46 @@ class RunWriter(RunReader):
     ) -> int:
         """Take up the last run of the same experiment that did not finish, or note a new one; returns its id.
 
-        The same experiment is one whose conditions need the very same completions of the same tasks.
+        The same experiment is one whose conditions need the very same completions of the same tasks. The run is held
+        until `end_run` or the store's end. Raises HeldError where another process executes it.
         """
-        unfinished = self.unfinished_run(conditions)
+        values = (
+            name,
+            json.dumps(experiment),
+            fingerprint(conditions),
+            "running",
+            now(),
+            None,
+            json.dumps(environment),
+        )
         with self.writing() as db:
-            if unfinished is not None:
-                db.execute(
-                    "UPDATE runs SET status = 'running', finished = NULL, environment = ? WHERE id = ?",
-                    [json.dumps(environment), unfinished],
+            run = self.unfinished_run(conditions)
+            if run is None:
+                texts = {digest(result.prompt): result.prompt for cell in conditions for result in cell.results}
+                db.executemany(
+                    "INSERT OR IGNORE INTO prompts VALUES (?, ?)",
+                    ((prompt, storable(text)) for prompt, text in texts.items()),
                 )
-                return unfinished
-            texts = {digest(result.prompt): result.prompt for cell in conditions for result in cell.results}
-            db.executemany(
-                "INSERT OR IGNORE INTO prompts VALUES (?, ?)",
-                ((prompt, storable(text)) for prompt, text in texts.items()),
+                rows = [_condition_rows(position, cell) for position, cell in enumerate(conditions)]
+                run = insert_run(db, values, rows)
+            self._hold(run)
+            db.execute(
+                "UPDATE runs SET status = 'running', finished = NULL, environment = ? WHERE id = ?", [values[-1], run]
             )
-            values = (name, json.dumps(experiment), fingerprint(conditions), "running", now(), None)
-            rows = [_condition_rows(position, cell) for position, cell in enumerate(conditions)]
-            return insert_run(db, (*values, json.dumps(environment)), rows)
+        return run
+
+    def _hold(self, run: int) -> None:
+        """Before the commit: what others see as running is held."""
+        try:
+            self.leases.take(run)
+        except OSError as error:
+            raise store_error(self.path, error, "used") from None
 
     def end_run(self, run: int, status: RunStatus) -> None:
-        """Note how a run ended."""
+        """Note how a run ended, and hold it no more."""
         with self.writing() as db:
             db.execute("UPDATE runs SET status = ?, finished = ? WHERE id = ?", [status, now(), run])
+        self.leases.give_back(run)
 
     def rename_run(self, run: int, name: str) -> None:
         """Give a run another name; raises StoreError for none, or one of several lines."""
@@ -95,8 +114,11 @@ class RunWriter(RunReader):
     def delete_run(self, run: int) -> RunRows | None:
         """Forget a run; returns what `restore_run` needs to bring it back, or None where there is no such run.
 
-        Completions and verdicts stay: other runs may need them, and a later one finds them again.
+        Completions and verdicts stay: other runs may need them, and a later one finds them again. Raises HeldError for
+        a run that another process executes.
         """
+        if not self.leases.holds(run) and (holder := self.leases.holder(run)):
+            raise HeldError(f"run {run} is under way in {holder}", "stop it there, then delete it")
         with self.writing() as db:
             rows = self.run_rows(run)
             db.execute("DELETE FROM runs WHERE id = ?", [run])

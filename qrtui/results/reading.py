@@ -23,18 +23,22 @@ _JUDGED = """
       ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash AND v.judge_version = :judge
 """
 
-_RUN = """
-    SELECT runs.id, runs.name, runs.experiment, runs.status, runs.started, runs.finished, runs.environment, runs.total,
+# What was noted as running, and no process holds, was killed.
+_STATUS = "(CASE WHEN runs.status = 'running' AND NOT is_held(runs.id) THEN 'interrupted' ELSE runs.status END)"
+
+_RUN = f"""
+    SELECT runs.id, runs.name, runs.experiment, {_STATUS}, runs.started, runs.finished, runs.environment, runs.total,
            coalesce(judged.results, 0) AS judged,
            (SELECT json_group_array(tag) FROM tags WHERE run = runs.id) AS tags
     FROM runs LEFT JOIN judged ON judged.run = runs.id AND judged.judge_version = :judge
 """
 
-_MATCHES = """(
-    runs.name LIKE :{0} ESCAPE '\\' OR (CASE runs.status WHEN 'running' THEN 'unfinished running' ELSE runs.status END)
-    LIKE :{0} ESCAPE '\\' OR runs.id = :{0}_number OR (:{0} LIKE '%-%' AND runs.started LIKE :{0} ESCAPE '\\')
-    OR EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.id AND tag LIKE :{0} ESCAPE '\\')
-    OR EXISTS (SELECT 1 FROM json_tree(runs.experiment) WHERE atom LIKE :{0} ESCAPE '\\')
+_MATCHES = f"""(
+    runs.name LIKE :{{0}} ESCAPE '\\' OR {_STATUS} LIKE :{{0}} ESCAPE '\\'
+    OR (runs.status <> 'finished' AND 'unfinished' LIKE :{{0}} ESCAPE '\\') OR runs.id = :{{0}}_number
+    OR (:{{0}} LIKE '%-%' AND runs.started LIKE :{{0}} ESCAPE '\\')
+    OR EXISTS (SELECT 1 FROM tags WHERE tags.run = runs.id AND tag LIKE :{{0}} ESCAPE '\\')
+    OR EXISTS (SELECT 1 FROM json_tree(runs.experiment) WHERE atom LIKE :{{0}} ESCAPE '\\')
 )"""
 
 

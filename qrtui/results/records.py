@@ -13,7 +13,8 @@ from qrtui.perturb.dose import Dose
 from qrtui.perturb.noise import NoiseKind
 
 RunStatus = Literal["running", "finished", "stopped", "interrupted", "failed"]
-"""How a run stands. All but a finished one are taken up where they were; the device ended an interrupted one."""
+"""How a run stands. All but a finished one are taken up where they were. An interrupted one was ended by its device, or
+its process by a kill."""
 
 
 class Determinants(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,15 +34,7 @@ def headline_of_record(record: RunRecord) -> Headline:
     """For a run from the store."""
     environment = record.environment
     place = _place(environment.get("judge_level"), environment.get("device"))
-    return Headline(subject_of_record(record), f"run {record.id} {status_of(record)}", place)
-
-
-def status_of(record: RunRecord) -> str:
-    """A stored run's status; one that the store calls running, but this app does not run, is `unfinished`.
-
-    Another program may be at it, or a killed one could not say that it ended.
-    """
-    return "unfinished" if record.status == "running" else record.status
+    return Headline(subject_of_record(record), f"run {record.id} {record.status}", place)
 
 
 def subject_of_record(record: RunRecord) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from qrtui.paths import make_private_folder
+
 _LARGEST_LOG = 5_000_000
 
 
@@ -45,7 +47,7 @@ def guarded_screen(log: Path) -> Iterator[None]:
 
 def _open(log: Path) -> int:
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(log.parent)
         too_large = log.exists() and log.stat().st_size > _LARGEST_LOG
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if too_large else 0)
         fd = os.open(log, flags, 0o600)

@@ -161,7 +161,7 @@ async def test_a_run_is_exported_into_a_folder_that_another_database_takes(opene
     async with opened() as (app, pilot):
         await pilot.press("5")
         await listed(app, pilot, 1)
-        assert cells(app, "status") == ["■ unfinished"]
+        assert cells(app, "status") == ["✗ interrupted"]
         await pilot.press("e")
         await typed(app, pilot, AskPath, "taken/along")
         await until(pilot, lambda: (tmp_path / "taken" / "along").exists())

@@ -18,7 +18,6 @@ from qrtui.errors import QrtuiError
 from qrtui.results.chart_kinds import CHARTS, ChartKind, make_chart
 from qrtui.results.charts import Chart
 from qrtui.tui.chart_runs import PAPER, ChartRuns
-from qrtui.tui.headline import status_of
 from qrtui.tui.screens.dialogs import AskPath
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.chart import ChartView, theme_palette
@@ -285,7 +284,7 @@ class ChartsScreen(FramedScreen):
 
 def _label(record: RunRecord) -> str:
     """The run's number and name, and how far it is unless it is finished."""
-    status = status_of(record)
+    status = record.status
     share = f", {record.judged / record.total:.0%}" if record.total else ""
     return f"{record.id} {record.name}" + ("" if status == "finished" else f"  {status}{share}")
 

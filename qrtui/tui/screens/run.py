@@ -15,7 +15,6 @@ from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
 from qrtui.paths import log_file
-from qrtui.tui.headline import status_of
 from qrtui.tui.run_state import RunState
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.conditions_table import ConditionsTable, Intervals
@@ -110,7 +109,7 @@ class RunScreen(FramedScreen):
         stage, bar = self.query_one("#stage", Static), self.query_one(ProgressLine)
         if self.app.opened is not None:
             run = self.app.opened
-            stage.update(f"{run.name}, {status_of(run)}" + ("" if run.status == "finished" else ": r resumes it"))
+            stage.update(f"{run.name}, {run.status}" + ("" if run.status == "finished" else ": r resumes it"))
             bar.show(run.judged / run.total if run.total else None, f"{run.judged:,} of {run.total:,}")
             return
         stage.update(stage_in_words(state))

@@ -10,7 +10,6 @@ from textual.binding import Binding
 from textual.message import Message
 
 from qrtui.printable import printable
-from qrtui.tui.headline import status_of
 from qrtui.tui.widgets.fitted_table import FittedTable
 from qrtui.tui.widgets.themed_text import themed
 from qrtui.tui.wording import local_time
@@ -28,9 +27,8 @@ _COLOURS = {
     "interrupted": "text-warning",
     "stopped": "text-warning",
     "running": "accent",
-    "unfinished": "text-warning",
 }
-_MARKS = {"finished": "✓", "failed": "✗", "interrupted": "✗", "stopped": "■", "running": "▸", "unfinished": "■"}
+_MARKS = {"finished": "✓", "failed": "✗", "interrupted": "✗", "stopped": "■", "running": "▸"}
 
 
 class ListedRun(NamedTuple):
@@ -109,7 +107,7 @@ class RunsTable(FittedTable):
 
     def _each_cell(self, run: ListedRun) -> Iterator[Text]:
         app, record = self.app, run.record
-        status = "running" if record.id == self._running else status_of(record)
+        status = "running" if record.id == self._running else record.status
         name = printable(record.name)
         yield themed(app, "●" if record.id in self._marked else " ", "accent")
         yield themed(app, str(record.id), right=True)
