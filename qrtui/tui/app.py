@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
@@ -24,6 +25,7 @@ from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
 from qrtui.tui.opening import open_app
 from qrtui.tui.personal import Personal
+from qrtui.tui.plain_text import PrintableLines, take_no_markup
 from qrtui.tui.play_state import PlayState
 from qrtui.tui.reader import Reader
 from qrtui.tui.run_state import RunState
@@ -87,7 +89,9 @@ class QrtuiApp(Personal, App[None]):
         allow_unsafe_judge: bool = False,
         run_function: RunFunction | None = None,
     ) -> None:
+        take_no_markup()
         super().__init__()
+        self._printable_lines = PrintableLines()
         self.settle(None)
         self.database = database
         self.state = RunState()
@@ -120,6 +124,10 @@ class QrtuiApp(Personal, App[None]):
             self.call_after_refresh(self.start_run, self.given)
         else:
             self.switch_mode("setup")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every drawn line goes through."""
+        return [*super().get_line_filters(), self._printable_lines]
 
     # The engine
 
