@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,12 @@ def main() -> None:
         _fail(" ".join(error.format_message().split()))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` does.
+        from qrtui.plain import silence
+
+        silence(sys.stdout)
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         if debug:
             raise

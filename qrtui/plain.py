@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,13 +37,32 @@ _MB = 1e6
 def run_plainly(experiment: Experiment, database: Path, out: TextIO, *, allow_unsafe_judge: bool = False) -> RunEnded:
     """Run an experiment, telling about it on `out`; returns how it ended.
 
-    The first SIGINT, SIGTERM or SIGHUP stops the run cleanly within a token, a second ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP stops the run cleanly within a token, a second ends the process at once. So does
+    the loss of `out`: a pipe that nobody reads any more, a terminal whose line dropped.
     """
     from qrtui.run import run
 
     narrator = Narrator(out)
     with stopping_on_signals() as control:
-        return run(experiment, database, narrator, control, allow_unsafe_judge=allow_unsafe_judge)
+
+        def tell(event: Event) -> None:
+            try:
+                narrator(event)
+            except OSError:
+                silence(out)
+                control.stop()
+
+        return run(experiment, database, tell, control, allow_unsafe_judge=allow_unsafe_judge)
+
+
+def silence(stream: TextIO) -> None:
+    """Lead a stream that cannot be written any more to nowhere, and whatever else went to the same place."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    lost = os.fstat(stream.fileno())
+    for descriptor in (1, 2):
+        if os.path.samestat(lost, os.fstat(descriptor)):
+            os.dup2(null, descriptor)
+    os.close(null)
 
 
 class Narrator:
@@ -178,17 +197,24 @@ def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
 
 @contextmanager
 def stopping_on_signals() -> Iterator[Control]:
-    """A `Control` that the first SIGINT, SIGTERM or SIGHUP stops; a second one ends the process at once."""
+    """A `Control` that the first SIGINT, SIGTERM or SIGHUP stops; a second one ends the process at once.
+
+    A SIGHUP that is ignored, as `nohup` has it, goes on being ignored.
+    """
     control = Control()
 
     # Says nothing: the signal may have come in the middle of a write.
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
         if control.stopping:
-            sys.exit(130)
+            # Not by an exception: what it would have to unwind may take its time.
+            os._exit(130)
         control.stop()
 
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    former = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield control
     finally:

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 __all__ = ["Control", "run"]
 
 _HEARTBEAT_SECONDS = 0.25
+_PATIENCE, _PATIENCE_WHEN_STOPPING = 600.0, 5.0
+"""Seconds to wait for another program that writes to the database."""
 
 
 def run(
@@ -78,27 +80,46 @@ def run(
         emit(Stage("starting the judge"))
         # Before torch is imported: the judge's processes must inherit none of it.
         with Store(database) as store, JudgePool(allow_unsafe=allow_unsafe_judge) as pool:
+            store.patience = _patience(emit, control)
             _prepare(experiment, store, emit, control)
             plan = make_plan(experiment, store)
             if plan.first:
                 raise AttackError("an attack's data vanished while they were being used", "run it again")
             runner = _Runner(plan, store, pool, emit, control)
-            ended = runner.execute()
-    except _Stopped:
-        ended = RunEnded(runner.id if runner else None, "stopped", "resume it by running the same experiment again")
-    except QrtuiError as error:
-        ended = RunEnded(runner.id if runner else None, "failed", str(error))
+            with runner.noting_its_end():
+                ended = runner.execute()
     except BaseException as error:
-        interruption = _device_failure(error)
-        if interruption is None:
-            _note_end(database, runner, "failed" if isinstance(error, Exception) else "stopped")
+        status, reason = _ending(error)
+        if reason is None:
             raise
-        logging.getLogger("qrtui.run").exception("the device failed")
-        ended = RunEnded(runner.id if runner else None, "interrupted", interruption)
-    if ended.status != "finished":
-        _note_end(database, runner, ended.status)
+        ended = RunEnded(runner.id if runner else None, status, reason)
     emit(ended)
     return ended
+
+
+def _ending(error: BaseException) -> tuple[RunStatus, str | None]:
+    """How a run stands that ended by `error`, and what to tell of it; None for what nobody can mend."""
+    if isinstance(error, _Stopped):
+        return "stopped", "resume it by running the same experiment again"
+    if isinstance(error, QrtuiError):
+        return "failed", str(error)
+    if failure := _device_failure(error):
+        return "interrupted", failure
+    return "failed" if isinstance(error, Exception) else "stopped", None
+
+
+def _patience(emit: Callable[[Event], None], control: Control) -> Callable[[float], bool]:
+    """Whether to wait on for another program that writes to the database: what is made meanwhile is worth a while."""
+    told = False
+
+    def patient(waited: float) -> bool:
+        nonlocal told
+        if not told:
+            told = True
+            emit(Notice("another program is writing to the database: waiting for it"))
+        return waited < (_PATIENCE_WHEN_STOPPING if control.stopping else _PATIENCE)
+
+    return patient
 
 
 def _device_failure(error: BaseException) -> str | None:
@@ -109,12 +130,6 @@ def _device_failure(error: BaseException) -> str | None:
     if is_out_of_memory(error):
         return f"the device ran out of memory ({said}); free some, then run the same again: it goes on where it was"
     return None
-
-
-def _note_end(database: Path, runner: _Runner | None, status: RunStatus) -> None:
-    if runner and runner.id is not None:
-        with contextlib.suppress(QrtuiError), Store(database) as store:
-            store.end_run(runner.id, status)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
@@ -162,6 +177,20 @@ class _Runner:
         self._decoding_seconds = 0.0
         self._last_heartbeat = self._last_step = 0.0
         self.id: int | None = None
+
+    @contextlib.contextmanager
+    def noting_its_end(self) -> Iterator[None]:
+        """Where the run ends by an error, note so in the store while the run is still held."""
+        try:
+            yield
+        except BaseException as error:
+            if _device_failure(error):
+                logging.getLogger("qrtui.run").exception("the device failed")
+            if self.id is not None:
+                # Where not even this can be written, the run will be found interrupted.
+                with contextlib.suppress(QrtuiError):
+                    self._store.end_run(self.id, _ending(error)[0])
+            raise
 
     def execute(self) -> RunEnded:
         """Do everything the plan says."""
