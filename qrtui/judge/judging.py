@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,11 +76,10 @@ def verdict_of(zygote: Zygote, prepared: Prepared, solution: str) -> Verdict:
     """Judge `solution` in a fresh child of `zygote`. Raises LaunchError if the zygote has died."""
     started = time.perf_counter()
     task = prepared.task
-    try:
-        outcome = _outcome(zygote, prepared, solution)
-    finally:
-        wait_statuses = zygote.end()
-    outcome = outcome.explained(wait_statuses[0])
+    outcome, was_killed = _judged_once(zygote, prepared, solution)
+    if was_killed:
+        # By itself, or from outside, which is not its fault: a second time tells.
+        outcome, _ = _judged_once(zygote, prepared, solution)
     base, plus = _statuses(task, outcome)
     return Verdict(
         base=base,
@@ -91,6 +91,16 @@ def verdict_of(zygote: Zygote, prepared: Prepared, solution: str) -> Verdict:
         level=zygote.level,
         seconds=time.perf_counter() - started,
     )
+
+
+def _judged_once(zygote: Zygote, prepared: Prepared, solution: str) -> tuple[Outcome, bool]:
+    """How one check of `solution` ended, and whether that was by SIGKILL to one of its children."""
+    try:
+        outcome = _outcome(zygote, prepared, solution)
+    finally:
+        wait_statuses = zygote.end()
+    was_killed = outcome.status == "crashed" and signal.SIGKILL in wait_statuses
+    return outcome.explained(wait_statuses[0]), was_killed
 
 
 def _outcome(zygote: Zygote, prepared: Prepared, solution: str) -> Outcome:

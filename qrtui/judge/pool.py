@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -27,7 +28,10 @@ _START_SECONDS = 60.0
 _PATIENCE, _PATIENCE_FOR_TRUTH = 100.0, 300.0
 """Seconds for one request: more than a check may take, and more than the reference and a check may."""
 _CLOSE_SECONDS = 5.0
-_ATTEMPTS = 2
+_ATTEMPTS, _ATTEMPTS_IF_KILLED = 2, 5
+"""How often a solution is judged that the server does not survive; more often where something killed the server."""
+_STARTS = 3
+_START_PAUSE = 0.5
 _CHECKS_A_SERVER = 2000
 """After so many a server is replaced: nothing that may gather in it, or in its sandbox, gathers for long."""
 
@@ -183,31 +187,57 @@ class _Worker(threading.Thread):
         self._level.set_result(server.level)
 
     def _judge(self, request: _Request) -> None:
-        started = time.perf_counter()
-        for _ in range(_ATTEMPTS):
-            try:
-                if self._server is not None and self._checks >= _CHECKS_A_SERVER:
-                    self.stop()
-                    self._server = None
-                if self._server is None:
-                    self._server, self._checks = _Server(self._level.result()), 0
-                if self._closed.is_set():
-                    break
-                self._checks += 1
-                request.future.set_result(self._server.judge(request.task, request.solution))
-                return
-            except _ServerDied as event:
-                self.stop()
-                self._server = None
-                if self._closed.is_set() or isinstance(event, _ServerHangs):
-                    break
-            except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the verdict
-                request.future.set_exception(error)
-                return
-        if self._closed.is_set():
-            request.future.set_exception(_stopped())
+        try:
+            verdict = self._verdict(request)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the verdict
+            request.future.set_exception(_stopped() if self._closed.is_set() else error)
         else:
-            request.future.set_result(self._gave_up(request.task, time.perf_counter() - started))
+            request.future.set_result(verdict)
+
+    def _verdict(self, request: _Request) -> Verdict:
+        """The verdict, over the deaths of servers. Raises JudgeError where none can be had."""
+        started, deaths = time.perf_counter(), 0
+        while True:
+            server = self._running_server()
+            try:
+                return server.judge(request.task, request.solution)
+            except _ServerDied as event:
+                deaths += 1
+                allowed = _ATTEMPTS_IF_KILLED if server.was_killed() else _ATTEMPTS
+                self._drop_server()
+                if self._closed.is_set():
+                    raise _stopped() from None
+                if deaths >= allowed or isinstance(event, _ServerHangs):
+                    return self._gave_up(request.task, time.perf_counter() - started)
+
+    def _running_server(self) -> _Server:
+        """The server, a new one where there is none or it has done enough. Raises JudgeError where none starts."""
+        if self._checks >= _CHECKS_A_SERVER:
+            self._drop_server()
+        for _ in range(_STARTS):
+            if self._server is None:
+                self._server, self._checks = self._started_server(), 0
+            if self._closed.is_set():
+                raise _stopped()
+            if self._server is not None:
+                self._checks += 1
+                return self._server
+            self._closed.wait(_START_PAUSE)
+        raise JudgeError("the judge's process does not start again", "run qrtui doctor, then the same run again")
+
+    def _started_server(self) -> _Server | None:
+        try:
+            server = _Server(self._level.result())
+        except (_ServerDied, OSError):
+            return None
+        if server.level is None:
+            server.kill()
+            return None
+        return server
+
+    def _drop_server(self) -> None:
+        self.stop()
+        self._server = None
 
     def _gave_up(self, task: Task, seconds: float) -> Verdict:
         return Verdict(
@@ -275,6 +305,14 @@ class _Server:
             raise JudgeError(reply["problem"], reply["way_out"])
         self._sent.add(key)
         return msgspec.convert(reply["verdict"], Verdict)
+
+    def was_killed(self) -> bool:
+        """Whether this server, which gives no answers any more, or its sandbox was killed by something else."""
+        try:
+            status = self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return status in (-signal.SIGKILL, wire.SANDBOX_GONE)
 
     def kill(self) -> None:
         """End it at once, and wait until its zygote has ended too and cleaned up."""

@@ -96,7 +96,7 @@ def _open(level: Level | None, report: dict[str, str], keep: int | None) -> Zygo
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until standard input closes; 0 unless no zygote could be started."""
+    """Serve until standard input closes; 0 unless no zygote could be started, or the one that was has ended."""
     parser = argparse.ArgumentParser(prog="qrtui.judge.server")
     parser.add_argument("--level", choices=get_args(Level))
     parser.add_argument("--probe", action="store_true", help="say what works here and end")
@@ -118,6 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
             _serve(zygote, requests, replies)
     except BrokenPipeError:
         return 0
+    except LaunchError:
+        return wire.SANDBOX_GONE
     finally:
         zygote.close()
     return 0

@@ -38,6 +38,19 @@ def _from_reference(zygote: Zygote, task: Task) -> Truth:
     inputs = [*task.base_input, *task.plus_input]
     if not inputs:
         raise JudgeError(f"task {task.task_id} has no tests", "give it base_input or a test program")
+    try:
+        return _answers(zygote, task, inputs)
+    except SessionEnded as ended:
+        if ended.status != "crashed":
+            raise _broken(task, ended.error or ended.status) from ended
+    # If its child was killed from outside, that is no fault of the reference's.
+    try:
+        return _answers(zygote, task, inputs)
+    except SessionEnded as ended:
+        raise _broken(task, ended.error or ended.status) from ended
+
+
+def _answers(zygote: Zygote, task: Task, inputs: list[Any]) -> Truth:
     session = zygote.session(Limits(_ALL_REFERENCE_SECONDS, answers=REFERENCE_ANSWERS))
     values, seconds = [], []
     try:
@@ -48,8 +61,6 @@ def _from_reference(zygote: Zygote, task: Task) -> Truth:
             answer = _succeeded(task, session.answer(_ALL_REFERENCE_SECONDS))
             values.append(compare.expected_of(task.task_id, task.entry_point, value_of(answer)))
             seconds.append(seconds_of(answer))
-    except SessionEnded as ended:
-        raise _broken(task, ended.error or ended.status) from ended
     finally:
         zygote.end()
     return Truth(values, seconds)

@@ -11,6 +11,8 @@ import msgspec
 from qrtui.judge.values import decode, encode
 from qrtui.tasks.task import Task
 
+SANDBOX_GONE = 75
+"""The exit status of a judge server whose sandbox ended in the middle of a check."""
 _LENGTH = struct.Struct("!Q")
 _VALUES = frozenset({"base_input", "plus_input"})
 

@@ -61,13 +61,58 @@ def test_close_ends_everything_and_may_be_called_twice(add: Task, own_folders: P
         pool.submit(add, RIGHT).result()
 
 
-def test_a_server_that_dies_is_replaced(add: Task) -> None:
+SLOW = f"import time\ntime.sleep(0.6)\n{RIGHT}"
+
+
+def offspring(parent: int) -> list[int]:
+    """The children of a process."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def next_victim(pool: JudgePool, generations: int, killed: set[int]) -> int:
+    """The pool's server, its zygote or the child that judges, once there is one that was not killed yet."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        server = pool._workers[0]._server
+        family = [server._process.pid] if server else []
+        for _ in range(generations):
+            family = offspring(family[0]) if family else []
+        if family and family[0] not in killed:
+            return family[0]
+        time.sleep(0.01)
+    raise AssertionError("nothing to kill")
+
+
+@pytest.mark.parametrize(("generations", "kills"), [(0, 2), (1, 2), (2, 1)], ids=["server", "zygote", "child"])
+def test_what_is_killed_in_the_midst_of_a_check_is_replaced_and_the_solution_judged_again(
+    add: Task, own_folders: Path, generations: int, kills: int
+) -> None:
     with JudgePool(1) as pool:
         assert pool.submit(add, RIGHT).result().plus == "passed"
+        future = pool.submit(add, SLOW)
+        killed: set[int] = set()
+        for _ in range(kills):
+            victim = next_victim(pool, generations, killed)
+            os.kill(victim, signal.SIGKILL)
+            killed.add(victim)
+        verdict = future.result(30)
+        assert (verdict.base, verdict.plus, verdict.error) == ("passed", "passed", None)
+        assert len(list(own_folders.iterdir())) == 1
+    assert not list(own_folders.iterdir())
+    assert not judge_processes()
+
+
+def test_a_server_that_cannot_be_started_again_is_not_the_solutions_fault(
+    add: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with JudgePool(1) as pool:
         server = pool._workers[0]._server
         assert server is not None
+        monkeypatch.setattr("qrtui.judge.pool._START_PAUSE", 0.01)
+        monkeypatch.setattr("qrtui.judge.pool.sys.executable", "/bin/false")
         os.kill(server._process.pid, signal.SIGKILL)
-        assert pool.submit(add, RIGHT).result().plus == "passed"
+        with pytest.raises(JudgeError, match=r"does not start again.*qrtui doctor"):
+            pool.submit(add, RIGHT).result(30)
 
 
 def test_everything_ends_with_the_app(own_folders: Path) -> None:
