@@ -17,6 +17,7 @@ from qrtui.models.catalog import memory_needed, resolve, revision, uses_chat_tem
 from qrtui.models.device import device_type, library_versions, resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
+from qrtui.models.soundness import refuse_unsound
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.noise import NOISE_VERSION, Noise
 from qrtui.results.records import Completion, Determinants, PlannedCondition, PlannedResult
@@ -232,6 +233,7 @@ class _Planner:
         info = resolve(choice.id)
         if info.name in {group.model.name for group in self.groups}:
             raise PresetError(f"models: {choice.id!r} is {info.name}, which is picked already", "keep one of them")
+        refuse_unsound(info)
         has_template = uses_chat_template(info)
         if self._experiment.generation.prompt == "chat" and not has_template:
             raise PresetError(

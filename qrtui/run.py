@@ -42,6 +42,7 @@ from qrtui.models.device import device_type
 from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
+from qrtui.models.soundness import code_warning
 from qrtui.perturb.dose import Dose
 from qrtui.plan import Group, Job, Plan, completion_of, make_plan, select_tasks
 from qrtui.preparing import prepare_attacks
@@ -145,6 +146,8 @@ def _fetch_missing(experiment: Experiment, emit: Callable[[Event], None], contro
                 fetch(info, _fetching(info.name, emit), control.stop_event)
             except StoppedError:
                 raise _Stopped from None
+        if choice.trust_remote_code and (warning := code_warning(info)):
+            emit(Notice(warning))
 
 
 def _prepare(experiment: Experiment, store: Store, emit: Callable[[Event], None], control: Control) -> None:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command in this process; returns its exit status, standard output and standard error."""
+    from qrtui.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with monkeypatch.context() as patched:
+            for name in ("stdout", "stderr"):
+                patched.setattr(sys, name, getattr(sys, name))  # which main replaces
+            patched.setattr(sys, "argv", ["qrtui", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        return ended.value.code, *capsys.readouterr()  # type: ignore[return-value]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,9 @@ def produce(
     half as many places, and `notice` says so. Raises ModelError if a single prompt does not fit, and whatever
     `on_token` raises.
     """
-    requests = {id(job): request_of(job, loaded.tokenizer) for job in jobs}
-    lengths = {at: len(loaded.tokenizer(request.text)["input_ids"]) for at, request in requests.items()}
+    asked = {id(job): _asked(job, loaded) for job in jobs}
+    requests = {at: request for at, (request, _) in asked.items()}
+    lengths = {at: length for at, (_, length) in asked.items()}
     longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
     left = by_length(jobs, lambda job: lengths[id(job)], size)
@@ -92,7 +93,32 @@ def _retreat(size: int) -> int:
     return size // 2
 
 
-def request_of(job: Asked, tokenizer: Any) -> Request:
-    """What a job asks of the decoder: its prompt in its style, and where the answer ends."""
-    text = render(job.determinants.prompt, job.style, tokenizer)
-    return Request(text, stop_texts(job.task, job.style), add_special_tokens=job.style == "completion", seed=job.seed)
+def request_of(job: Asked, loaded: Any) -> Request:
+    """What a job asks of the decoder: its prompt in its style, and where the answer ends.
+
+    Raises ModelError where the model's own chat template or tokenizer makes nothing of it that the model can read.
+    """
+    return _asked(job, loaded)[0]
+
+
+def _asked(job: Asked, loaded: Any) -> tuple[Request, int]:
+    """The request, and how many tokens it has."""
+    try:
+        text = render(job.determinants.prompt, job.style, loaded.tokenizer)
+        tokens = loaded.tokenizer(text)["input_ids"]
+    except Exception as error:  # a template is a program of the model's, and tokenizers raises plain Exception
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        raise ModelError(
+            f"the {'chat template or ' if job.style == 'chat' else ''}tokenizer of {loaded.info.name} fails on"
+            f" {job.task.task_id} ({reason})",
+            "fetch or copy the model again, or take another one",
+        ) from error
+    known = len(loaded.model.get_input_embeddings().weight)
+    if not text or not tokens or not 0 <= min(tokens) <= max(tokens) < known:
+        what = f"token {max(tokens)} for a model that knows {known}" if text and tokens else "nothing"
+        raise ModelError(
+            f"the tokenizer of {loaded.info.name} makes {what} of {job.task.task_id}",
+            "its files do not belong together: fetch or copy the model again",
+        )
+    stops = stop_texts(job.task, job.style)
+    return Request(text, stops, add_special_tokens=job.style == "completion", seed=job.seed), len(tokens)

@@ -19,7 +19,10 @@ from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights
 from qrtui.models.precisions import Precision
+from qrtui.models.soundness import refuse_unsound
 from qrtui.quiet import quiet_libraries
+
+_AGAIN = "fetch or copy the model again"
 
 
 @dataclass
@@ -114,6 +117,7 @@ def _tensors(model: Any) -> Iterator[torch.Tensor]:
 def _usable_folder(info: ModelInfo) -> Path:
     folder = local_path(info)
     if folder is not None:
+        refuse_unsound(info)
         return folder
     if info.path and has_pickled_weights(Path(info.path)):
         raise ModelError(
@@ -142,9 +146,17 @@ def _device_map(device: str) -> str | dict[str, str]:
 def _load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, padding_side="left", trust_remote_code=trust_remote_code, local_files_only=True
-    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, padding_side="left", trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except Exception as error:
+        if _wants_own_code(error):
+            raise
+        raise ModelError(
+            f"the tokenizer or config.json in {folder} cannot be read ({type(error).__name__}: {_shortened(error)})",
+            "fetch or copy the model again, with its tokenizer",
+        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
@@ -169,7 +181,7 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
     if absent := sorted(told.get("missing_keys", ())):
         raise ModelError(
             f"the weights in {folder} lack {absent[0]}" + (f" and {len(absent) - 1} more" if absent[1:] else ""),
-            "fetch or copy the model again",
+            _AGAIN,
         )
     if precision.four_bit_type and model.device.type == "cpu":
         keep_compute_dtype(model)
@@ -177,18 +189,32 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
 
 
 def _explained(error: Exception, info: ModelInfo, precision: Precision) -> ModelError:
-    text = " ".join(str(error).split())[:200]
+    text = _shortened(error)
     if is_out_of_memory(error):
         return ModelError(
             f"{info.name} in {precision.name} does not fit into memory",
             "take int8 or nf4, a smaller model, or another device",
         )
-    if "trust_remote_code" in text or "custom code" in text:
-        return ModelError(f"{info.name} wants to run code of its own", "take a model that transformers knows")
+    if _wants_own_code(error):
+        return ModelError(
+            f"{info.name} wants to run code of its own",
+            "take a model that transformers knows; or, if you have read that code, name a folder with it and write"
+            " trust_remote_code = true under that model in the preset",
+        )
+    if "ignore_mismatched_sizes" in text:
+        return ModelError(f"the weights of {info.name} have other shapes than its config.json gives them", _AGAIN)
     kind = type(error).__name__
     if kind == "SafetensorError" or "safetensors" in text.lower() or "header" in text.lower():
-        return ModelError(f"the weights of {info.name} are damaged ({text})", "fetch or copy the model again")
+        return ModelError(f"the weights of {info.name} are damaged ({text})", _AGAIN)
     return ModelError(f"{info.name} cannot be loaded ({kind}: {text})", "fetch it again or take another model")
+
+
+def _wants_own_code(error: Exception) -> bool:
+    return "trust_remote_code" in str(error) or "custom code" in str(error)
+
+
+def _shortened(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _cuda_bytes() -> int:

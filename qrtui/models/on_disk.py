@@ -84,7 +84,12 @@ def weight_files(folder: Path) -> list[Path]:
     """The folder's safetensors files, in name order; empty where one that the index names is absent."""
     index = read_json(folder / "model.safetensors.index.json")
     if index:
-        files = [folder / name for name in sorted(set(index.get("weight_map", {}).values()))]
+        listed = index.get("weight_map")
+        names = list(listed.values()) if isinstance(listed, dict) else []
+        # A name with a folder in it would lead out of this one.
+        if not all(isinstance(name, str) and Path(name).name == name for name in names):
+            return []
+        files = [folder / name for name in sorted(set(names))]
         return files if all(file.is_file() for file in files) else []
     whole = folder / "model.safetensors"
     return [whole] if whole.is_file() else []
@@ -111,7 +116,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; empty where it is absent or unreadable."""
     try:
         read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 

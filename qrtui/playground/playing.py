@@ -17,6 +17,7 @@ from qrtui.fetching.progress import FetchProgress
 from qrtui.models.catalog import local_path, resolve
 from qrtui.models.device import resolve_device
 from qrtui.models.fetch import fetch
+from qrtui.models.soundness import code_warning
 from qrtui.playground.holding import Judge, Models, Wanted
 from qrtui.playground.own_task import can_be_judged, is_own
 from qrtui.playground.sides import Sides
@@ -101,7 +102,8 @@ class Playground:
         if control.stopping:
             raise StoppedError
         if not self._models.holds(wanted):
-            self._emit(TurnStage(number, f"loading {wanted.name}"))
+            warning = code_warning(wanted.info) if wanted.trust_remote_code else ""
+            self._emit(TurnStage(number, f"loading {wanted.name}" + (f"; {warning}" if warning else "")))
             self._models.get(wanted)
             self._tell_held()
         if number is not None:

@@ -132,7 +132,7 @@ class Sides:
             self._obey()
             side.passes += active
 
-        request = request_of(side.job, loaded.tokenizer)
+        request = request_of(side.job, loaded)
         most = self._asked.turn.generation.max_new_tokens
         return stream(loaded.model, loaded.tokenizer, [request], max_new_tokens=most, on_token=on_token)
 

@@ -40,7 +40,7 @@ class PlayChoice:
 
     models: tuple[str, ...] = ()
     model: str = ""
-    trusted: bool = False
+    trusted: frozenset[str] = frozenset()
     baseline: str = "fp32"
     quantized: str = "int8"
     perturbations: dict[str, Perturbation] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class PlayChoice:
             self.generation, max_new_tokens=self.max_new_tokens, temperature=0.0, samples=1
         )
         return Turn(
-            model=ModelChoice(id=self.model, trust_remote_code=self.trusted),
+            model=ModelChoice(id=self.model, trust_remote_code=self.model in self.trusted),
             baseline=self.baseline,
             quantized=self.quantized,
             prompt=self.prompt,
@@ -173,7 +173,7 @@ def first_choice(experiment: Experiment | None) -> PlayChoice:
         choice.seed, choice.device = experiment.seed, experiment.device
         choice.datasets = experiment.tasks.datasets
         here = [*(_name(model.id) for model in experiment.models), *here]
-        choice.trusted = experiment.models[0].trust_remote_code
+        choice.trusted = frozenset(_name(model.id) for model in experiment.models if model.trust_remote_code)
     choice.models = tuple(dict.fromkeys(here)) or (catalog()[0].name,)
     choice.model = choice.models[0]
     _pick_a_task(choice)
