@@ -49,11 +49,13 @@ def tensor_headers(file: Path) -> Iterator[TensorHeader]:
 
 def _tensor(name: str, entry: Any) -> TensorHeader:
     fields = entry if isinstance(entry, dict) else {}
-    dtype, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not isinstance(dtype, str) or not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
+    dtype, shape, offsets = fields.get("dtype"), _sizes(fields.get("shape")), _sizes(fields.get("data_offsets"))
+    if not isinstance(dtype, str) or shape is None or offsets is None or len(offsets) != 2:
         raise ValueError(f"a header that says nothing sound of {name}")
-    return TensorHeader(name, dtype, tuple(shape), offsets[1])
+    return TensorHeader(name, dtype, shape, offsets[1])
 
 
-def _sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(size) is int and 0 <= size < 2**63 for size in value)
+def _sizes(value: Any) -> tuple[int, ...] | None:
+    if not isinstance(value, list) or not all(type(size) is int and 0 <= size < 2**63 for size in value):
+        return None
+    return tuple(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import struct
@@ -181,11 +182,10 @@ PLACES = ["config", "config of a known architecture", "tokenizer config", "confi
 @pytest.mark.parametrize("place", PLACES)
 def test_no_code_of_a_models_own_runs_unasked(copy: Path, with_code: Callable[[str], Path], place: str) -> None:
     mark = with_code(place)
-    try:
+    # The others name code in the place of some that transformers has itself, and get that.
+    refused = place in ("config", "tokenizer config")
+    with pytest.raises(ModelError, match="code of its own") if refused else contextlib.nullcontext():
         unload(load(resolve(str(copy)), PRECISIONS["fp32"], "cpu"))
-    except ModelError as error:
-        assert "wants to run code of its own" in str(error)
-        assert place in ("config", "tokenizer config")
     assert not mark.exists()
 
 

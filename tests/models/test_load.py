@@ -81,7 +81,7 @@ def test_a_weight_of_the_wrong_shape_is_one_line(copy: Path) -> None:
     tensors = load_file(copy / "model.safetensors")
     tensors["model.norm.weight"] = torch.ones(32)
     save_file(tensors, copy / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="other shapes than its config.json gives them"):
+    with pytest.raises(ModelError, match="other shapes than its"):
         load(resolve(str(copy)), PRECISIONS["fp32"], "cpu")
 
 
