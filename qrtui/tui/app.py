@@ -116,7 +116,8 @@ class QrtuiApp(Personal, App[None]):
         # Taken up again by the shell's fg, the terminal shows nothing of what was drawn before.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         if not self.is_headless:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.leave)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.leave)
         if self._start and self.given:
             self.state.begin(self.given)
             self.switch_mode("run")

@@ -35,6 +35,7 @@ def run(experiment, database, emit, control, *, allow_unsafe_judge=False):
         os.system("echo CHATTER by a child >&2")
         emit(Stage("generating noise"))
         control.stop_event.wait(0.05)
+    Path("ended").write_text("in good order")
     return RunEnded(1, "stopped", "as asked")
 
 class App(tui.QrtuiApp):
@@ -83,7 +84,7 @@ def start(terminal: Terminal, folder: Path) -> None:
     program.write_text(PROGRAM)
     path = os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])
     environment = f"PYTHONPATH={shlex.quote(path)} XDG_STATE_HOME={folder}"
-    command = f"{environment} {shlex.quote(sys.executable)} {program} {folder / 'db'}; echo left with $?"
+    command = f"cd {folder}; {environment} {shlex.quote(sys.executable)} {program} {folder / 'db'}; echo left with $?"
     terminal.tmux("send-keys", command, "Enter")
     terminal.wait_for("2 Run")
     terminal.wait_for("generating noise")
@@ -151,6 +152,17 @@ def test_being_told_to_end_stops_the_run_and_leaves_a_clear_screen(terminal: Ter
     screen = terminal.wait_for("left with 0")
     assert "Run 1 stopped: 0 of 180 judged." in screen
     is_as_it_was(terminal)
+
+
+def test_a_dropped_line_stops_the_run_and_ends_the_app(terminal: Terminal, tmp_path: Path):
+    start(terminal, tmp_path)
+    both = processes(terminal)
+    terminal.tmux("kill-pane")
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in both):
+        assert time.monotonic() < deadline, "the app outlives its terminal"
+        time.sleep(0.05)
+    assert (tmp_path / "ended").read_text() == "in good order"
 
 
 def test_suspended_and_taken_up_again(terminal: Terminal, tmp_path: Path):
