@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import platform
 import shutil
@@ -102,20 +103,24 @@ def _attacks() -> Check:
 
 
 def _database(path: Path) -> Check:
+    from qrtui.results.database import connect_for_reading
+    from qrtui.results.integrity import damage
+
     if not path.exists():
         return Check("database", True, f"{path} (not made yet)")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        connection.close()
-    except sqlite3.Error as error:
-        return Check("database", False, f"{path}: {error}", "move the file away, or give another with --db")
+        with contextlib.closing(connect_for_reading(path)) as connection:
+            findings = damage(connection)
+    except (QrtuiError, sqlite3.Error) as error:
+        return Check("database", False, f"{path}: {error}", "wait for the other program, or give another with --db")
     size = f"{path.stat().st_size / 1e6:.1f} MB"
+    if not findings:
+        return Check("database", True, f"{path}, {size}, whole")
     return Check(
         "database",
-        state == "ok",
-        f"{path}, {size}, {state}",
-        "" if state == "ok" else "move the file away and start anew",
+        False,
+        f"{path}, {size}: {'; '.join(findings)}",
+        f"qrtui doctor --db {path} --salvage NEW.db copies what can be read to a new file; use that with --db",
     )
 
 

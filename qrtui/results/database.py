@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from qrtui.errors import StoreError
+from qrtui.errors import QrtuiError, StoreError
 from qrtui.paths import make_private_folder
-from qrtui.results.database_errors import is_busy, store_error
+from qrtui.results.database_errors import damaged, is_busy, store_error
+from qrtui.results.integrity import damage
 from qrtui.results.lease import Leases
 from qrtui.results.light_sqlite import Database
 from qrtui.results.migrating import bring_up_to_date, refuse_other_schema
@@ -54,7 +55,7 @@ class DatabaseFile:
             os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         )
         if self.is_read_only:
-            return _connect_for_reading(self.path)
+            return connect_for_reading(self.path)
         if not self.path.exists():
             make_private_folder(self.path.parent)
             # Before SQLite does: what it makes itself, others may read for a moment.
@@ -69,8 +70,21 @@ class DatabaseFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if isinstance(error, Exception) and not isinstance(error, QrtuiError):
+                self.refuse_damaged(error)
+        finally:
+            self.close()
+
+    def refuse_damaged(self, error: Exception) -> None:
+        """Raise StoreError if the file is damaged: it is then the reason for an `error` that nobody foresaw."""
+        try:
+            findings = damage(self._db.conn)
+        except sqlite3.Error:
+            return
+        if findings:
+            raise damaged(self.path, findings[0]) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -110,7 +124,9 @@ class DatabaseFile:
     def rows(self, sql: str, parameters: Any = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a question, read as they are asked for. Raises StoreError."""
         try:
-            yield from self._waiting(lambda: self._db.conn.execute(sql, parameters))
+            # Not `yield from`: a generator that nobody reads to its end would close the cursor, after the file.
+            for row in self._waiting(lambda: self._db.conn.execute(sql, parameters)):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise store_error(self.path, error, "read") from None
 
@@ -119,8 +135,8 @@ class DatabaseFile:
         return next(self.rows(sql, parameters), None)
 
 
-def _connect_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection to a file on a medium that cannot be written. Raises sqlite3.Error and StoreError."""
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, also where nothing can be written. Raises sqlite3.Error and StoreError."""
     uri = path.resolve().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
     try:

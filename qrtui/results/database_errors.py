@@ -34,7 +34,10 @@ def reason_of(error: sqlite3.Error | OSError) -> str:
         return error.strerror or str(error)
     if is_busy(error):
         return "another program is writing to it"
-    return str(error)
+    if "decode" in str(error):
+        return "a text in it is not UTF-8"
+    # Of a damaged schema SQLite shows the whole of it.
+    return str(error).partition(" - ")[0]
 
 
 def damaged(path: Path, what: str) -> StoreError:
@@ -57,4 +60,4 @@ def _way_out(path: Path, error: sqlite3.Error | OSError) -> str:
 
 
 def _salvage(path: Path) -> str:
-    return f"qrtui doctor --db {path} says what can be saved of it, --db with another name starts anew"
+    return f"qrtui doctor --db {path} --salvage NEW copies what can be read; another --db starts anew"

@@ -168,12 +168,12 @@ def insert_run(
         db.executemany(f"INSERT INTO results (condition, {_RESULT_COLUMNS}) VALUES ({row}, ?, ?, ?, ?, ?, ?)", results)
         db.execute("UPDATE runs SET total = total + ? WHERE id = ?", [len(results), run])
     db.executemany("INSERT INTO tags VALUES (?, ?)", [(run, tag) for tag in tags])
-    db.execute(_COUNT_JUDGED, [run])
+    db.execute(COUNT_JUDGED, [run])
     return run
 
 
 # What was judged before this run was planned; the triggers count what comes later.
-_COUNT_JUDGED = """
+COUNT_JUDGED = """
     INSERT INTO judged
     SELECT c.run, v.judge_version, count(*)
     FROM conditions c

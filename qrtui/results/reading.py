@@ -12,6 +12,7 @@ from qrtui.errors import StoreError
 from qrtui.judge.verdict import JUDGE_VERSION
 from qrtui.perturb.dose import Dose
 from qrtui.results.database import DatabaseFile
+from qrtui.results.database_errors import damaged
 from qrtui.results.records import Case, ConditionRecord, Outcome, RunRecord, digest
 
 # The index named here holds all that is asked of a completion's numbers: without it the rows' long texts are read too.
@@ -116,6 +117,8 @@ class RunReader(DatabaseFile):
         found: dict[int, dict[str, str]] = {}
         rows = self.rows(f"SELECT r.condition, r.task, r.prompt {results} ORDER BY c.id, r.position", [run])
         for condition, task, prompt in rows:
+            if prompt not in texts:
+                raise damaged(self.path, "a prompt is not there")
             found.setdefault(condition, {})[task] = texts[prompt]
         return found
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from qrtui.errors import QrtuiError
+
 if TYPE_CHECKING:
     from qrtui.results.store import Store
 
@@ -54,9 +56,19 @@ class Reader:
                         empty = _open(Path(folder) / "empty.db")
                 result = question(store or empty)  # type: ignore[arg-type]
             except Exception as error:  # noqa: BLE001 - whoever asked gets it
-                _deliver(answer, None, error)
+                _deliver(answer, None, _explained(store, error))
             else:
                 _deliver(answer, result, None)
+
+
+def _explained(store: Store | None, error: Exception) -> Exception:
+    """The error, or instead of one that nobody foresaw, that the database is damaged, if it is."""
+    if store is not None and not isinstance(error, QrtuiError):
+        try:
+            store.refuse_damaged(error)
+        except QrtuiError as damage:
+            return damage
+    return error
 
 
 def _open(database: Path) -> Store:
