@@ -2,7 +2,7 @@
 # make test      installs what is needed, runs the tests
 # make test-gpu  the tests that need an NVIDIA GPU
 # make check     formatting, lint, types, import rules
-# make bench     measures
+# make bench     measures, an hour on 2 cores; make bench QUICK=1 only tries all of them
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in benchmarks/*.py; do \
+		quick=$$(test -n "$(QUICK)" && grep -o -m1 -e --quick $$bench); \
+		echo "== $$bench $$quick"; $(BIN)/python $$bench $$quick || exit 1; \
+	done
 
 install: $(VENV)/.installed
 

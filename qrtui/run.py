@@ -42,6 +42,7 @@ from qrtui.models.device import device_type
 from qrtui.models.fetch import fetch
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
+from qrtui.models.read_ahead import read_ahead
 from qrtui.models.soundness import code_warning
 from qrtui.perturb.dose import Dose
 from qrtui.plan import Group, Job, Plan, completion_of, make_plan, select_tasks
@@ -201,15 +202,18 @@ class _Runner:
         with contextlib.ExitStack() as loaded:
             current: tuple[ModelInfo, str] | None = None
             model: Any = None
-            for group in self._plan.groups:
-                if group.jobs:
-                    if current != (group.model, group.precision):
-                        # Nothing may hold on to the last model while the next one is loaded.
-                        model = None
-                        loaded.close()
-                        model = loaded.enter_context(self._model(group))
-                        current = (group.model, group.precision)
-                    self._run_group(group, *model)
+            groups = [group for group in self._plan.groups if group.jobs]
+            for at, group in enumerate(groups):
+                if current != (group.model, group.precision):
+                    # Nothing may hold on to the last model while the next one is loaded.
+                    model = None
+                    loaded.close()
+                    model = loaded.enter_context(self._model(group))
+                    current = (group.model, group.precision)
+                for following in groups[at + 1 : at + 2]:
+                    if (following.model, following.precision) != current:
+                        read_ahead(following.model)
+                self._run_group(group, *model)
         while self._judging.wait(0.2):
             self._pass_gate()
         assert self.id is not None
@@ -285,8 +289,11 @@ class _Runner:
         self._emit(Stage(f"generating with {group.model.name} in {group.precision}"))
         self._last_step = time.monotonic()
         try:
-            for job, answer in produce(loaded, group.jobs, settings, self._on_token, lambda t: self._emit(Notice(t))):
-                self._keep(job, answer, loaded.footprint, dose)
+            made = produce(loaded, group.jobs, settings, self._on_token, lambda text: self._emit(Notice(text)))
+            # Closed whatever happens: the weights are as they were only then.
+            with contextlib.closing(made):
+                for job, answer in made:
+                    self._keep(job, answer, loaded.footprint, dose)
         except Cancelled:
             raise _Stopped from None
 

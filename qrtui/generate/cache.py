@@ -67,7 +67,10 @@ class SlotCache:
         self.mask = torch.zeros(0, 0, dtype=torch.long)
 
     def rebuild(self, kept: Sequence[int], added: Sequence[Prefilled] = ()) -> None:
-        """Keep these rows, in this order, and put the added prompts behind them; columns that none needs go."""
+        """Keep these rows, in this order, and put the added prompts behind them; columns that none needs go.
+
+        What was held before, and the added caches, are of no use afterwards.
+        """
         old = self.mask[list(kept)] if kept else self.mask[:0]
         width = max([_needed(old), *(_needed(new.mask) for new in added)])
         parts = [(self.past, old, list(kept))] if kept else []
@@ -77,6 +80,9 @@ class SlotCache:
             keys = _right_aligned([(past.layers[at].keys, rows) for past, _, rows in parts], width)
             values = _right_aligned([(past.layers[at].values, rows) for past, _, rows in parts], width)
             layer.hold(keys, values, width)
+            # Let go at once, layer by layer: all of the old beside all of the new would double the memory.
+            for past, _, _ in parts:
+                past.layers[at] = None
         self.mask = torch.cat([_fit(mask, width) for _, mask, _ in parts])
         self.past = Cache(layers=layers)
 

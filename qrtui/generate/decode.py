@@ -178,8 +178,11 @@ class _Decoder:
     # Reading prompts
 
     def _worth_sharing(self, prompts: list[list[int]]) -> int:
-        """How many tokens all prompts begin with (a chat's instruction), if reading them once for all pays."""
-        if len(prompts) < 2 or isinstance(self._cache, LibraryCache):
+        """How many tokens all prompts begin with (a chat's instruction), if reading them once for all pays.
+
+        None where sequences go one by one: no completion then depends on the other prompts, not even by rounding.
+        """
+        if len(prompts) < 2 or self._slots == 1 or isinstance(self._cache, LibraryCache):
             return 0
         shared = _common_prefix(prompts)
         return shared if shared >= _PREFIX_WORTH_SHARING else 0

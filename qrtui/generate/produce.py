@@ -5,7 +5,7 @@ Imports torch: import it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -18,6 +18,7 @@ from qrtui.generate.prompt import Style, render, stop_texts
 from qrtui.generate.settings import Generation
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import give_back_memory
+from qrtui.models.packed import packed
 from qrtui.tasks.task import Task
 
 
@@ -43,7 +44,7 @@ def produce(
     settings: Generation,
     on_token: Callable[[int], None],
     notice: Callable[[str], None],
-) -> Iterator[tuple[Job, Answer]]:
+) -> Generator[tuple[Job, Answer], None, None]:
     """Every job with its answer, each as soon as it ends.
 
     At most a batch of jobs is decoded together; a job that ends gives its place to the next. Jobs keep their order but
@@ -57,7 +58,7 @@ def produce(
     longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
     left = by_length(jobs, lambda job: lengths[id(job)], size)
-    with dequantized_once(loaded.model):
+    with dequantized_once(loaded.model, pack=True), packed(loaded.model):
         while left:
             done: set[int] = set()
             out_of_memory = False

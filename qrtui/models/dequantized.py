@@ -11,17 +11,19 @@ import torch
 from torch import Tensor
 
 from qrtui.models.device import free_memory
+from qrtui.models.packed import PackedWeight, Product, can_pack
 
 _MEMORY_SHARE = 0.5
 
 
 @contextlib.contextmanager
-def dequantized_once(model: Any) -> Iterator[bool]:
+def dequantized_once(model: Any, *, pack: bool = False) -> Iterator[bool]:
     """Hold the values of a CPU model's 4-bit layers in their compute dtype; yields whether that is done.
 
     bitsandbytes dequantizes a 4-bit layer at every call and multiplies with the result; here it is dequantized once,
-    and every product is the same bit for bit. Costs the memory of the projections in the compute dtype, so it is left
-    out where that would take more than half of what is free. Weights must not change meanwhile.
+    and every product is the same bit for bit, or up to float rounding where `pack` holds the values packed. Costs
+    the memory of the projections in the compute dtype, so it is left out where that would take more than half of what
+    is free. Weights must not change meanwhile.
     """
     layers = four_bit_layers(model)
     needed = sum(layer.in_features * layer.out_features * _compute_dtype(layer).itemsize for layer in layers)
@@ -30,7 +32,7 @@ def dequantized_once(model: Any) -> Iterator[bool]:
         return
     try:
         for layer in layers:
-            layer.forward = partial(_product, layer, _values(layer))
+            layer.forward = _product_of(layer, pack=pack)
         yield True
     finally:
         for layer in layers:
@@ -65,6 +67,13 @@ def _values(layer: Any) -> Tensor:
     return values.view(layer.out_features, layer.in_features)
 
 
-def _product(layer: Any, values: Tensor, inputs: Tensor) -> Tensor:
+def _product_of(layer: Any, *, pack: bool) -> Product:
+    values = _values(layer)
     bias = None if layer.bias is None else layer.bias.to(values.dtype)
-    return torch.nn.functional.linear(inputs.to(values.dtype), values, bias).to(inputs.dtype)
+    if pack and can_pack(values):
+        return partial(_in_compute_dtype, PackedWeight(values, bias), values.dtype)
+    return partial(_in_compute_dtype, partial(torch.nn.functional.linear, weight=values, bias=bias), values.dtype)
+
+
+def _in_compute_dtype(product: Product, dtype: torch.dtype, inputs: Tensor) -> Tensor:
+    return product(inputs.to(dtype)).to(inputs.dtype)

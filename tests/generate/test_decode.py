@@ -194,3 +194,21 @@ def test_two_streams_drawn_in_turns_write_what_each_writes_alone(loaded):
             elif isinstance(news, Answer):
                 found[news.text] = news.finish
     assert set(found) == {complete(loaded, [prompt])[0].text for prompt in PROMPTS[:2]}
+
+
+def test_one_by_one_no_prompt_changes_anothers_arithmetic(loaded, monkeypatch):
+    passes = []
+    forward = loaded.model.forward
+
+    def noted(*args, **kwargs):
+        ids = (args or [kwargs["input_ids"]])[0]
+        passes.append((ids.tolist(), [*kwargs["attention_mask"].shape] if "attention_mask" in kwargs else None))
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(loaded.model, "forward", noted)
+    complete(loaded, PROMPTS, slots=1)
+    together = list(passes)
+    passes.clear()
+    for prompt in PROMPTS:
+        complete(loaded, [prompt])
+    assert together == passes

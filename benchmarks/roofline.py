@@ -1,0 +1,137 @@
+"""Decoding against what the device can do at most: memory bandwidth for few sequences, arithmetic for many.
+
+Measures the device first: bytes a second that a sum over a large tensor reads, and FLOP a second of a large product
+in every dtype. A decoding step has to read every weight and the keys and values once, and to compute 2 FLOP for each
+weight and sequence: the longer of the two times is the limit. Prints the share of that limit which decoding reaches:
+medians over the repetitions. `--shape` takes a random model of a real shape, so that no weights need be had.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import torch
+from noise import SHAPES, make_random
+from sides.turns import machine
+
+from qrtui.generate.batching import bytes_per_token
+from qrtui.generate.decode import Request, decode
+from qrtui.models.catalog import resolve
+from qrtui.models.dequantized import dequantized_once
+from qrtui.models.load import load, unload
+from qrtui.models.packed import packed
+from qrtui.models.precisions import PRECISIONS
+
+_READ_BYTES = 2**29
+
+
+class Device(NamedTuple):
+    """Bytes a second read from memory, FLOP a second of a product in each dtype."""
+
+    bandwidth: float
+    flops: dict[str, float]
+
+
+def seconds_of(work: Callable[[], Any], is_cuda: bool, times: int = 5) -> float:
+    """The median seconds of some work on the device."""
+    found = []
+    for _ in range(times + 1):
+        started = time.perf_counter()
+        work()
+        if is_cuda:
+            torch.cuda.synchronize()
+        found.append(time.perf_counter() - started)
+    return statistics.median(found[1:])
+
+
+def measured(device: str) -> Device:
+    is_cuda = device.startswith("cuda")
+    numbers = torch.ones(_READ_BYTES // 4, device=device)
+    bandwidth = _READ_BYTES / seconds_of(numbers.sum, is_cuda)
+    flops, side = {}, 8192 if is_cuda else 2048
+    for dtype in ("float32", "bfloat16", *(["float16"] if is_cuda else [])):
+        left, right = (torch.randn(side, side, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
+        flops[dtype] = 2 * side**3 / seconds_of(lambda left=left, right=right: left @ right, is_cuda)  # type: ignore[misc]
+    return Device(bandwidth, flops)
+
+
+def limit(loaded: Any, limits: Device, rows: int, columns: int) -> float:
+    """Tokens a second that the device allows: the head and the layers read once, 2 FLOP a weight and token."""
+    model = loaded.model
+    weights = sum(parameter.numel() for parameter in model.parameters() if parameter.dim() > 1)
+    quantized = loaded.precision.quantized
+    if loaded.precision.four_bit_type:
+        weights = loaded.info.parameters or weights
+    read = loaded.footprint + rows * columns * bytes_per_token(model)
+    dtype = loaded.precision.dtype_on(loaded.device) if not quantized else "float32"
+    step = max(read / limits.bandwidth, 2 * weights * rows / limits.flops.get(dtype, limits.flops["float32"]))
+    return rows / step
+
+
+def rate(loaded: Any, rows: int, tokens: int) -> float:
+    """Tokens a second of decoding steps of `rows` sequences, their prompts' reading left out."""
+    words = [f"{at} plus {at + 1} is" for at in range(rows)]
+    requests = [Request(text, (), add_special_tokens=True) for text in words]
+    marks: list[tuple[float, int]] = []
+    for _ in decode(
+        loaded.model,
+        loaded.tokenizer,
+        requests,
+        max_new_tokens=tokens,
+        slots=rows,
+        on_token=lambda active: marks.append((time.perf_counter(), active)),
+    ):
+        pass
+    whole = [(now, active) for now, active in marks if active == rows]
+    made = sum(active for _, active in whole[1:-1])
+    return made / (whole[-1][0] - whole[1][0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fp32 alone, 8 tokens, two repetitions")
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--shape", choices=list(SHAPES))
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16", "int8", "nf4"], choices=list(PRECISIONS))
+    parser.add_argument("--rows", nargs="+", type=int, default=[1, 16, 64])
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--repetitions", type=int, default=3)
+    given = parser.parse_args()
+    if given.quick:
+        given.precisions, given.tokens, given.repetitions = ["fp32"], 8, 2
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(machine())
+    limits = measured(device)
+    rates = ", ".join(f"{name} {flops / 1e9:.0f} GFLOP/s" for name, flops in limits.flops.items())
+    print(f"{device}: reads {limits.bandwidth / 1e9:.1f} GB/s; {rates}")
+    print(f"{'':6}{'rows':>6}{'tokens/s':>10}{'limit':>8}{'share':>7}")
+    with TemporaryDirectory() as folder:
+        if given.shape:
+            make_random(given.shape, Path(folder))
+        for precision in given.precisions:
+            show(precision, folder if given.shape else given.model, limits, given)
+
+
+def show(precision: str, model: str, limits: Device, given: argparse.Namespace) -> None:
+    loaded = load(resolve(model), PRECISIONS[precision])
+    highest = {rows: limit(loaded, limits, rows, given.tokens // 2 + 8) for rows in given.rows}
+    with dequantized_once(loaded.model, pack=True), packed(loaded.model):
+        for rows in given.rows:
+            found = statistics.median(rate(loaded, rows, given.tokens) for _ in range(given.repetitions))
+            most = highest[rows]
+            print(f"{precision:6}{rows:6}{found:10.1f}{most:8.0f}{100 * found / most:6.0f}%", flush=True)
+    unload(loaded)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What benchmarks share that set qrtui beside the published way."""
