@@ -6,6 +6,7 @@ import contextlib
 import doctest
 import functools
 import io
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -175,6 +176,8 @@ def test_examples_give_what_the_pages_show(example, databases, tmp_path, monkeyp
         pytest.skip("wants a model, a judge, or a run that is not recorded")
     monkeypatch.setenv("QRTUI_DB", str(databases(recorded[1])) if recorded and arguments[0] in OF_RUNS else "new.db")
     monkeypatch.setattr("qrtui.models.device.cuda_devices", lambda: 0)
+    # As where there is no terminal, whatever the tests themselves run in.
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(80, 24): os.terminal_size(fallback))
     monkeypatch.chdir(tmp_path)
     at, printed = 0, run_command(arguments)
     for line in filter(str.strip, example.shown):
