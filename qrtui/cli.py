@@ -22,6 +22,7 @@ from qrtui.commands.prompts import attack
 from qrtui.commands.report import report
 from qrtui.commands.results import compare, runs
 from qrtui.commands.running import demo, has_terminal, open_app, plan, run
+from qrtui.discreet import discreet
 from qrtui.errors import QrtuiError
 from qrtui.printable import filter_standard_streams
 
@@ -55,9 +56,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        _fail(
-            f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; run again with --debug and report it"
-        )
+        said = " ".join(discreet(str(error)).split())
+        _fail(f"unexpected {type(error).__name__}: {said}; run again with --debug and report it")
 
 
 def _fail(line: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from qrtui.discreet import discreet
 from qrtui.printable import one_line
 
 
@@ -18,8 +19,8 @@ class QrtuiError(Exception):
     title = "Something is wrong"
 
     def __init__(self, problem: str, way_out: str = "") -> None:
-        self.problem = one_line(problem)
-        self.way_out = one_line(way_out)
+        self.problem = one_line(discreet(problem))
+        self.way_out = one_line(discreet(way_out))
         super().__init__(f"{self.problem}; {self.way_out}" if self.way_out else self.problem)
 
 

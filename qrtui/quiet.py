@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Mapping
 
+from qrtui.discreet import discreet
+
 LIBRARY_LOGGERS = ("transformers", "huggingface_hub", "bitsandbytes", "accelerate", "torch", "py.warnings")
 
 # The libraries read these once, when they are imported.
@@ -37,7 +39,7 @@ class LibraryRelay(logging.Handler):
         if text in self._said or len(self._said) >= self._MOST_KEPT:
             return
         self._said.add(text)
-        self._log.info("%s: %s", record.name, record.getMessage())
+        self._log.info("%s: %s", record.name, discreet(record.getMessage()))
 
 
 _relay = LibraryRelay()

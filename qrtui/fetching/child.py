@@ -5,8 +5,11 @@ A child can be stopped at any moment, prints nothing on the screen, and gives al
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ from qrtui.errors import FetchError
 
 # What pip prints with `--progress-bar raw`; our own children print the same, with the file's name at the end.
 _PROGRESS = re.compile(r"^Progress (?P<done>\d+) of (?P<total>\d+)(?: (?P<file>.+))?$")
+_PR_SET_PDEATHSIG = 1
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -45,6 +49,12 @@ def python_module(module: str, arguments: Sequence[str]) -> list[str]:
     """The command that calls `main` of one of our modules in a fresh interpreter, from a checkout too."""
     call = f"import sys; sys.path.append({str(_PACKAGE_PARENT)!r}); from {module} import main; sys.exit(main())"
     return [sys.executable, "-P", "-c", call, *arguments]
+
+
+def end_with_parent() -> None:
+    """From inside a child: ask the system to end it when what started it is gone, however that ended (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def report(done: int, total: int, file: str = "") -> None:

@@ -42,6 +42,11 @@ def download_snapshot(
     file). Pickled weights are only taken where `allow_pickle` says so and there are no others; they must
     be converted before use. Raises FetchError saying what to do, StoppedError when `stop` is set.
     """
+    if hub_is_offline():
+        raise FetchError(
+            f"{repository} is not on this machine, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE keeps off the hub",
+            "unset it, or copy the model's folder here and name that folder in the preset",
+        )
     arguments = [repository, "pickle" if allow_pickle else "safetensors"]
     result = run_child(python_module("qrtui.fetching.hub_child", arguments), progress, stop)
     for line in result.lines:
@@ -56,7 +61,13 @@ def _explained(name: str, result: ChildResult) -> FetchError:
     ).partition(" ")
     page = f"https://huggingface.co/{name}"
     if kind == "gated":
-        return FetchError(f"{name} is gated", f"accept its licence at {page} and set HF_TOKEN")
+        return FetchError(f"{name} is gated or private", f"accept its licence at {page} and set HF_TOKEN")
+    if kind == "wrong":
+        return FetchError(
+            f"{detail} of {name} is not the file that the hub lists: its hash is another", "fetch it again"
+        )
+    if kind == "broken":
+        return FetchError(f"the hub broke off or fell silent over {name}", "try again; it goes on where it ended")
     if kind == "absent":
         return FetchError(f"the hub has no model {name}, or it is private", "check the name, or set HF_TOKEN")
     if kind == "offline":

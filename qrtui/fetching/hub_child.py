@@ -6,11 +6,12 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from qrtui.fetching.child import report
+from qrtui.fetching.child import end_with_parent, report
 from qrtui.fetching.hub import hub_cache
+from qrtui.fetching.hub_file import HubFile, WrongContentError, download
 
 _SMALL_FILES = (".json", ".txt", ".model", ".spm", ".jinja", ".tiktoken")
 
@@ -38,6 +39,7 @@ class _Meter:
 
 def main() -> int:
     """Download the repository argv[1]; argv[2] says whether pickled weights may be taken (`pickle`)."""
+    end_with_parent()
     repository, allow_pickle = sys.argv[1], sys.argv[2] == "pickle"
     try:
         with _named_troubles():
@@ -53,27 +55,34 @@ def _download(repository: str, allow_pickle: bool) -> str:
     from huggingface_hub import HfApi, snapshot_download, try_to_load_from_cache
 
     found = HfApi().model_info(repository, files_metadata=True)
-    sizes = {file.rfilename: file.size or 0 for file in found.siblings or []}
-    files = _wanted(sizes, allow_pickle)
-    meter = _Meter(sum(sizes[name] for name in files))
+    listed = {file.rfilename: _listed(repository, str(found.sha), file) for file in found.siblings or []}
+    files = _wanted(listed, allow_pickle)
+    meter = _Meter(sum(listed[name].size for name in files))
     missing = []
     for name in files:
         if isinstance(try_to_load_from_cache(repository, name, revision=found.sha), str):
-            meter.add(sizes[name])
+            meter.add(listed[name].size)
         else:
-            missing.append(name)
-    _check_space(sum(sizes[name] for name in missing))
-    for name in missing:
-        _download_file(repository, name, str(found.sha), meter)
+            missing.append(listed[name])
+    _check_space(sum(file.size for file in missing))
+    for file in missing:
+        meter.file = file.name
+        download(file, _bar(meter))
     # Everything is here by now: this only notes that the main branch stands at this commit.
     folder = snapshot_download(repository, allow_patterns=files)
     report(meter.total, meter.total)
     return str(folder)
 
 
-def _wanted(sizes: dict[str, int], allow_pickle: bool) -> list[str]:
+def _listed(repository: str, commit: str, file: Any) -> HubFile:
+    large = getattr(file, "lfs", None)
+    sha256 = str(getattr(large, "sha256", None) or "")
+    return HubFile(repository, commit, file.rfilename, file.size or 0, sha256, str(file.blob_id or ""))
+
+
+def _wanted(names: Iterable[str], allow_pickle: bool) -> list[str]:
     """The files to take, weights last, so that a snapshot with its weights is a whole one."""
-    top = [name for name in sizes if "/" not in name]
+    top = [name for name in names if "/" not in name]
     weights = [name for name in top if name.endswith(".safetensors")]
     if "model.safetensors.index.json" in top:
         weights = [name for name in weights if name.startswith("model-")]
@@ -88,8 +97,7 @@ def _wanted(sizes: dict[str, int], allow_pickle: bool) -> list[str]:
     return [*sorted(name for name in top if name.endswith(_SMALL_FILES)), *sorted(weights)]
 
 
-def _download_file(repository: str, name: str, commit: str, meter: _Meter) -> None:
-    from huggingface_hub import hf_hub_download
+def _bar(meter: _Meter) -> type[Any]:
     from huggingface_hub.utils import tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
@@ -104,8 +112,7 @@ def _download_file(repository: str, name: str, commit: str, meter: _Meter) -> No
             meter.add(count)
             return None
 
-    meter.file = name
-    hf_hub_download(repository, name, revision=commit, tqdm_class=Bar)
+    return Bar
 
 
 def _check_space(needed: int) -> None:
@@ -125,6 +132,8 @@ def _named_troubles() -> Iterator[None]:
         yield
     except _HubProblemError:
         raise
+    except WrongContentError as error:
+        raise _HubProblemError(f"wrong {error}") from error
     except errors.GatedRepoError as error:
         raise _HubProblemError("gated") from error
     except errors.RepositoryNotFoundError as error:
@@ -135,9 +144,12 @@ def _named_troubles() -> Iterator[None]:
         raise _HubProblemError("absent") from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no answer"
-        raise _HubProblemError("gated" if status == 403 else f"other the hub answered {status}") from error
+        refused = status in (401, 403)
+        raise _HubProblemError("gated" if refused else f"other the hub answered {status}") from error
     except Exception as error:  # the network library's errors share no base
         kind = type(error).__name__
-        if "Connect" in kind or "Timeout" in kind or "Proxy" in kind:
+        if "Connect" in kind or "Proxy" in kind:
             raise _HubProblemError("offline") from error
+        if "Timeout" in kind or kind == "RemoteProtocolError":
+            raise _HubProblemError("broken") from error
         raise _HubProblemError(f"other {kind}: {' '.join(str(error).split())[:160]}") from error

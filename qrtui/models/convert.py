@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qrtui.fetching.child import report
+from qrtui.fetching.child import end_with_parent, report
 
 _STEPS = 4
 
 
 def main() -> int:
     """Convert argv[1] into argv[2] and return the exit status."""
+    end_with_parent()
     convert(Path(sys.argv[1]), Path(sys.argv[2]))
     return 0
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from .hub_server import hub
+
+__all__ = ["hub"]
+
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
