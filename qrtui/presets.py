@@ -1,4 +1,4 @@
-"""Presets: experiments in TOML files, by path or by the name of one that ships with the program."""
+"""Presets: experiments in TOML files, by path or by name: of one that ships with the program, or of a person's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from qrtui.errors import PresetError, nearest
 from qrtui.paths import shipped
 from qrtui.perturb.attack import Attack
+from qrtui.settings import settings_file
 from qrtui.spec import Experiment, read_attack, read_experiment, to_toml
 
 
@@ -18,8 +19,18 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in shipped("presets").glob("*.toml"))
 
 
+def own_presets_folder() -> Path:
+    """Where the presets are that a person saved: `presets` beside the settings file."""
+    return settings_file().parent / "presets"
+
+
+def own_presets() -> dict[str, Path]:
+    """The presets that a person saved, by name. (The name of a shipped one means the shipped one.)"""
+    return {path.stem: path for path in sorted(own_presets_folder().glob("*.toml"))}
+
+
 def load_preset(preset: str, overrides: tuple[str, ...] = (), limit: int | None = None) -> Experiment:
-    """The experiment in a preset, given by a file's path or a shipped preset's name.
+    """The experiment in a preset, given as `find_preset` takes it.
 
     `overrides` are `a.b=c` with the value in TOML (a bare word is taken as a string), `limit` is `tasks.limit`.
     Raises PresetError.
@@ -38,23 +49,29 @@ def load_preset(preset: str, overrides: tuple[str, ...] = (), limit: int | None 
 
 
 def find_preset(preset: str) -> Path:
-    """The file of a preset. Raises PresetError where there is none."""
+    """The file of a preset: given by its path, by a shipped preset's name, or by that of one of a person's own.
+
+    Raises PresetError where there is none.
+    """
     given = Path(preset).expanduser()
     if given.suffix == ".toml" or os.sep in preset:
         if not given.is_file():
             raise PresetError(
-                f"there is no preset file {preset}",
-                f"check the path, or take one of {', '.join(preset_names())}",
+                f"there is no preset file {preset}", f"check the path, or take one of {_names_in_words()}"
             )
         return given
-    named = shipped("presets", f"{preset}.toml")
-    if not named.is_file():
-        names = preset_names()
-        suggestion = " ".join(
-            filter(None, [nearest(preset, names), f"there are {', '.join(names)}, or give a .toml file"])
-        )
-        raise PresetError(f"there is no preset {preset!r}", suggestion)
-    return named
+    shipped_one = shipped("presets", f"{preset}.toml")
+    found = shipped_one if shipped_one.is_file() else own_presets().get(preset)
+    if found is None:
+        suggestion = nearest(preset, [*preset_names(), *own_presets()])
+        way_out = f"there are {_names_in_words()}, or give a .toml file"
+        raise PresetError(f"there is no preset {preset!r}", " ".join(filter(None, [suggestion, way_out])))
+    return found
+
+
+def _names_in_words() -> str:
+    own = [name for name in own_presets() if name not in preset_names()]
+    return ", ".join(preset_names()) + (f", your own {', '.join(own)}" if own else "")
 
 
 def save_preset(experiment: Experiment, path: Path) -> None:

@@ -182,6 +182,18 @@ def test_a_preset_that_is_not_there(name, words):
     assert all(word in str(caught.value) for word in words)
 
 
+def test_a_preset_of_ones_own_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("QRTUI_CONFIG", str(tmp_path / "config.toml"))
+    experiment = load_preset(preset(tmp_path, WHOLE))
+    for name in ("mine", "demo"):
+        save_preset(experiment, tmp_path / "presets" / f"{name}.toml")
+    assert load_preset("mine") == experiment
+    assert load_preset("demo") != experiment, "the name of a shipped one means that one"
+    for absent in ("mien", "absent.toml"):
+        with pytest.raises(PresetError, match="rq3-tradeoff, your own mine"):
+            load_preset(absent)
+
+
 def test_overrides_reach_every_level_and_say_what_is_wrong():
     changed = load_preset("demo", ("tasks.limit=3", "precisions.quantized=['nf4']", "attacks.0.max_changes=9"), limit=2)
     assert (changed.tasks.limit, changed.precisions.quantized) == (2, ("nf4",))

@@ -46,7 +46,7 @@ def run(
     allow_unsafe_judge: bool,
     as_json: bool,
 ) -> None:
-    """Run PRESET (a file, or a shipped preset's name) without the app.
+    """Run PRESET (a file, or the name of a shipped preset or of one that you saved in Setup) without the app.
 
     What is in the database is not generated again: a stopped run goes on where it was. Exit status 0 finished, 130
     stopped, 1 error.

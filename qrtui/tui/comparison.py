@@ -113,7 +113,7 @@ class Comparison:
     def first_pair(self) -> Pair | None:
         """Where to begin: the first pair with a divergence, perturbed ones before clean ones; else the first of all."""
         perturbed_first = sorted(self.pairs(), key=lambda pair: pair.perturbation == CLEAN)
-        found = next((pair for pair in perturbed_first if self._known(pair) and self.better(pair)), None)
+        found = next((pair for pair in perturbed_first if self.knows(pair) and self.better(pair)), None)
         return found or next(iter(perturbed_first), None)
 
     def perturbed(self, pair: Pair) -> Pair:
@@ -221,7 +221,8 @@ class Comparison:
                 return index
         return None
 
-    def _known(self, pair: Pair) -> bool:
+    def knows(self, pair: Pair) -> bool:
+        """Whether every column of a pair is there."""
         precisions = (self.baselines.get(pair.model, ""), pair.quantized)
         places = [place for place in self._by_place if place[1] == pair.model and place[3] == pair.perturbation]
         return all(self._by_place[place] in self._columns for place in places if place[2] in precisions)

@@ -46,6 +46,7 @@ class CompareScreen(FramedScreen):
         self._run: int | None = None
         self._comparison: Comparison | None = None
         self._pair: Pair | None = None
+        self._begun = False
         self._picked = False
         self._shown: ShownCase | None = None
         self._results = -1
@@ -101,7 +102,8 @@ class CompareScreen(FramedScreen):
         try:
             if another or self._comparison is None:
                 conditions = await self.app.reader.ask(lambda store: read_conditions(store, run))
-                self._comparison, self._pair, self._picked = Comparison(conditions), None, False
+                self._comparison, self._pair = Comparison(conditions), None
+                self._begun = self._picked = False
             await self._read_columns(self._comparison)
             if another:
                 # What was read stays. Looked at in every pass of the collector, it would hold up keys.
@@ -128,9 +130,10 @@ class CompareScreen(FramedScreen):
     def _begin(self, comparison: Comparison) -> None:
         """Begin at the first divergence, until the person goes elsewhere."""
         pair, table = comparison.first_pair(), self._tasks.table
-        if pair is None or (pair == self._pair and table.row_count):
+        if pair is None or (pair == self._pair and self._begun):
             return
-        self._pair = pair
+        # Before its columns are there nobody knows where a pair diverges.
+        self._pair, self._begun = pair, comparison.knows(pair)
         self._tasks.show(comparison, pair)
         first = comparison.next_divergence(table.listed, table.row_count - 1, pair, 1)
         table.move_cursor(first or 0)

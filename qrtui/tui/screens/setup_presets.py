@@ -9,8 +9,14 @@ from textual import on, work
 from textual.widgets import Select
 
 from qrtui.errors import PresetError, QrtuiError
-from qrtui.presets import find_preset, load_preset, preset_names, save_preset
-from qrtui.settings import settings_file
+from qrtui.presets import (
+    find_preset,
+    load_preset,
+    own_presets,
+    own_presets_folder,
+    preset_names,
+    save_preset,
+)
 from qrtui.tui.choice import PLAIN
 from qrtui.tui.screens.dialogs import AskPath, Question
 from qrtui.tui.screens.framed import FramedScreen
@@ -19,23 +25,19 @@ if TYPE_CHECKING:
     from qrtui.spec import Experiment
 
 
-def own_presets() -> Path:
-    """The folder of the presets that a person saved: `presets` beside the settings file."""
-    return settings_file().parent / "presets"
-
-
 class PresetsOfSetup(FramedScreen):
     """The part of Setup that loads and saves presets."""
 
     def list_presets(self, chosen: str = "") -> None:
-        """Fill the list of presets: the shipped ones by name, then the person's own."""
-        own = sorted(own_presets().glob("*.toml"))
+        """Fill the list of presets: the shipped ones by name, then the person's own; `chosen` is a name or a path."""
+        names, own = preset_names(), own_presets()
         preset = self.query_one("#preset", Select)
         with self.prevent(Select.Changed):
-            names = preset_names()
-            preset.set_options([*((name, name) for name in names), *((path.stem, str(path)) for path in own)])
-            if chosen in (*names, *map(str, own)):
-                preset.value = chosen
+            mine = [(f"{name} (yours)" if name in names else name, str(path)) for name, path in own.items()]
+            preset.set_options([*((name, name) for name in names), *mine])
+            value = str(own[chosen]) if chosen in own and chosen not in names else chosen
+            if value in (*names, *(path for _, path in mine)):
+                preset.value = value
 
     def first_experiment(self) -> Experiment:
         """What Setup opens with: what the app was given, else the settings' preset."""
@@ -67,7 +69,7 @@ class PresetsOfSetup(FramedScreen):
     async def action_load(self) -> None:
         """Load a preset from a file."""
         path = await self.app.push_screen_wait(
-            AskPath("Load preset", "A preset's file (.toml), or the name of a shipped one", "")
+            AskPath("Load preset", "A preset's file (.toml), or a preset's name", "")
         )
         if path:
             self._load(path)
@@ -89,9 +91,11 @@ class PresetsOfSetup(FramedScreen):
         except QrtuiError as error:
             self.report(error)
             return
-        words = "Where to? Those in this folder are listed in Setup; any is run with: qrtui run FILE"
+        words = "Where to? Those in this folder are listed in Setup and run by name: qrtui run NAME"
         name = experiment.name.replace("/", "-")
-        typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(own_presets() / f"{name}.toml")))
+        # The name of a shipped one goes on to mean that one.
+        file = own_presets_folder() / f"{f'my-{name}' if name in preset_names() else name}.toml"
+        typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(file)))
         path = Path(typed).expanduser() if typed else None
         if path is None or not await self._may_write(path):
             return

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from qrtui.tui.case_shown import ShownCase, program
 from qrtui.tui.comparison import CLEAN
 from qrtui.tui.widgets.completion_pane import SideBySide
-from qrtui.tui.widgets.diff import WORD_STYLE, marked
+from qrtui.tui.widgets.diff import marked
+from qrtui.tui.widgets.prompt_panel import PromptPanel
 from qrtui.tui.widgets.verdict_badge import VerdictBadge
 from qrtui.tui.wording import without_common_protocol
 
@@ -35,8 +34,7 @@ class CaseView(Vertical):
 
     def compose(self) -> ComposeResult:
         """The prompt above, the programs below."""
-        with VerticalScroll(id="prompt-panel", classes="panel"):
-            yield Static(id="prompt", markup=False)
+        yield PromptPanel(id="prompt-panel")
         with Vertical(id="pair", classes="panel"):
             with Horizontal(id="badges"):
                 yield VerdictBadge(id="original", markup=False)
@@ -61,7 +59,7 @@ class CaseView(Vertical):
         # Without a task there is nothing to say of one, least of all that it was not generated.
         self.query_one("#pair").display = shown is not None
         if shown is None:
-            self._show_prompt("", "Prompt", Content(""))
+            self.query_one(PromptPanel).show("Prompt", Content(""))
             return
         original, quantized = shown.both(perturbation, sample)
         self._show_badges(shown, perturbation, original, quantized)
@@ -91,19 +89,4 @@ class CaseView(Vertical):
             self.border_title = "clean prompt"
         about = f", {short}: {changed}" if changed else ""
         text = Content("") if prompt is None else marked(clean if clean is not None else prompt, prompt)
-        self._show_prompt(perturbation, f"{shown.task.task}: prompt{about}", text)
-
-    def _show_prompt(self, perturbation: str, title: str, text: Content) -> None:
-        panel, prompt = self.query_one("#prompt-panel", VerticalScroll), self.query_one("#prompt", Static)
-        panel.border_title = title
-        if prompt.content == text and getattr(prompt.content, "spans", None) == text.spans:
-            return
-        prompt.update(text)
-        self.call_after_refresh(self._show_first_change, panel, text)
-
-    def _show_first_change(self, panel: VerticalScroll, text: Content) -> None:
-        first = next((span.start for span in text.spans if span.style == WORD_STYLE), 0)
-        width = max(1, panel.scrollable_content_region.width)
-        lines = text.plain[:first].split("\n")
-        above = sum(max(1, -(-cell_len(line) // width)) for line in lines[:-1]) + cell_len(lines[-1]) // width
-        panel.scroll_to(y=max(0, above - panel.scrollable_content_region.height // 2), animate=False, force=True)
+        self.query_one(PromptPanel).show(f"{shown.task.task}: prompt{about}", text)

@@ -118,7 +118,15 @@ class TaskTable(ScrollView, can_focus=True):
         """The cursor's row stays in sight."""
         self._keep_in_sight()
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """A scrollbar that comes when the list has been scrolled already shows how far."""
+        # Textual tells it only of scrolling that it sees.
+        self.vertical_scrollbar.position = self.scroll_y
+
     def _keep_in_sight(self) -> None:
+        if not self.size.height:
+            # Not laid out yet: when it is, on_resize looks again.
+            return
         rows = max(1, self.scrollable_content_region.height - _HEAD)
         top = round(self.scroll_target_y)
         wanted = min(max(top, self.cursor_row - rows + 1), self.cursor_row)
