@@ -1,8 +1,9 @@
 """How soon a key is answered while a model generates: the real program, driven through tmux at 120x36.
 
 Starts a run of the embedded model in the app, waits until completions are being made, then moves the cursor between two
-conditions and takes the time until the line below the table says the other condition's words. The same is done before
-the run begins, in Setup's list, as what the app takes when it has the machine to itself. Needs tmux.
+conditions and takes the time until the line below the table says the other condition's words. The same is done while
+the run is paused, as what the app takes when it has the machine to itself; and, while the model generates, to a program
+in a second tmux that only says which key it got, as what tmux and this measuring take of it. Needs tmux.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pathlib import Path
 
 _PATIENCE_SECONDS = 300.0
 _ANSWER_SECONDS = 10.0
+_ECHO = (
+    "import sys, tty; tty.setraw(0); [print(key, end='\\r', flush=True) for key in iter(lambda: sys.stdin.read(1), '')]"
+)
 
 
 class Terminal:
@@ -90,6 +94,16 @@ def answers(terminal: Terminal, keys: tuple[str, str], patterns: tuple[str, str]
     return found
 
 
+def echoed(folder: Path, count: int) -> list[float]:
+    """Milliseconds to the answers of a program that does nothing but answer."""
+    terminal = Terminal([sys.executable, "-c", _ECHO], folder)
+    try:
+        time.sleep(1)
+        return answers(terminal, ("j", "k"), (r"^j", r"^k"), count)
+    finally:
+        terminal.close()
+
+
 def said(name: str, milliseconds: list[float]) -> str:
     ordered = sorted(milliseconds)
     p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
@@ -103,21 +117,25 @@ def main() -> None:
     if shutil.which("tmux") is None:
         print("skipped: tmux is not installed")
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
         terminal = Terminal([sys.executable, "-m", "qrtui", "demo"], Path(folder))
         try:
             terminal.wait(r"generating with", _PATIENCE_SECONDS)
             terminal.wait(r"prompts, [\d.]+ characters|char\b", _PATIENCE_SECONDS)
-            # From the clean condition, which has no strength to tell, to the attacked one below it and back.
-            busy = answers(terminal, ("j", "k"), (r"changes \d+ of", r"^(?![\s\S]*changes \d+ of)"), given.keys)
+            # From the last clean condition, which has no strength to tell, to the attacked one below it and back.
+            terminal.press("j j")
+            keys, patterns = ("j", "k"), (r"changes \d+ of", r"^(?![\s\S]*changes \d+ of)")
+            busy = answers(terminal, keys, patterns, given.keys)
+            echo = echoed(Path(other), given.keys // 2)
             still = re.search(r"generating with", terminal.screen()) is not None
             terminal.press("p")
             terminal.wait(r"paused", 60)
-            idle = answers(terminal, ("j", "k"), (r"changes \d+ of", r"^(?![\s\S]*changes \d+ of)"), given.keys // 2)
+            idle = answers(terminal, keys, patterns, given.keys // 2)
         finally:
             terminal.close()
     print(said("while the run is paused", idle))
     print(said("while the model generates", busy))
+    print(said("of that, tmux and measuring", echo))
     print(f"ratio of the medians {statistics.median(busy) / statistics.median(idle):.1f}")
     if not still:
         print("note: the run went on to another stage meanwhile")

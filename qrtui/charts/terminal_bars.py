@@ -61,16 +61,17 @@ def draw_bars(chart: BarChart, panel: BarPanel, width: int, palette: Palette) ->
     groups = min(_widest(group.label for group in panel.groups), int(width * _LONGEST_NAME))
     # Names give way to bars, but not all of them.
     groups = max(min(groups, _SHORTEST_NAME), min(groups, width - series - numbers - 1 - _NARROWEST))
+    labels = shortened([group.label for group in panel.groups], groups)
     names = groups + series
     room = width - names - numbers - 1
     if room - intervals - 2 < _NARROWEST:
         intervals = 0
     axis = _axis(chart, max(2, room - (intervals + 2 if intervals else 0)))
     lines = []
-    for group in panel.groups:
+    for group, label in zip(panel.groups, labels, strict=True):
         for at, bar in enumerate(group.bars):
             line = Text(no_wrap=True)
-            line.append(_fitted(group.label if at == 0 else "", groups), style(palette.text))
+            line.append((label if at == 0 else "").ljust(groups), style(palette.text))
             line.append(f" {bar.series}".ljust(names - groups), style(palette.muted))
             line.append_text(_bar(bar, axis, chart, palette))
             line.append(f" {_number(bar):>{numbers}}", style(_pen(bar, chart, palette)))
@@ -179,5 +180,20 @@ def _widest(texts: Iterable[str]) -> int:
     return max(map(len, texts), default=0)
 
 
-def _fitted(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
+def shortened(labels: Sequence[str], width: int) -> list[str]:
+    """Labels of `width` characters at most: long words lose their ends, the longest first; numbers stay whole.
+
+    >>> shortened(["gaussian 3e-3 published", "gaussian 3e-3 before", "char"], 15)
+    ['gaus 3e-3 publi', 'gaus 3e-3 befor', 'char']
+    """
+    return [_shortened(label, width) for label in labels]
+
+
+def _shortened(label: str, width: int) -> str:
+    words = label.split(" ")
+    while sum(map(len, words)) + len(words) - 1 > width:
+        at = max(range(len(words)), key=lambda at: 0 if any(map(str.isdigit, words[at])) else len(words[at]))
+        if len(words[at]) < 2 or any(map(str.isdigit, words[at])):
+            return label[: width - 1] + "…"
+        words[at] = words[at][:-1]
+    return " ".join(words)

@@ -97,15 +97,17 @@ class RunReader(DatabaseFile):
 
     def outcomes(self, run: int) -> list[Outcome]:
         """Every result of a run, judged or not, ordered by condition and task."""
+        # A row for each condition: Python's lock is let go of and taken again at every row, which takes long while a
+        # screen is drawn.
         rows = self.rows(
-            f"""SELECT r.condition, r.task, r.sample, v.base, v.plus, g.tokens, g.seconds {_JUDGED}
-                WHERE c.run = :run ORDER BY c.position, r.position, r.sample""",
+            f"""SELECT json_group_array(json_array(condition, task, sample, base, plus, tokens, seconds)) FROM (
+                    SELECT r.condition, r.task, r.sample, v.base, v.plus, g.tokens, g.seconds, c.position {_JUDGED}
+                    WHERE c.run = :run ORDER BY c.position, r.position, r.sample
+                ) GROUP BY position""",
             {"run": run, "judge": JUDGE_VERSION},
         )
-        return [
-            Outcome(condition=condition, task=task, sample=sample, base=base, plus=plus, tokens=tokens, seconds=seconds)
-            for condition, task, sample, base, plus, tokens, seconds in rows
-        ]
+        decoder = msgspec.json.Decoder(list[Outcome])
+        return [outcome for (outcomes,) in rows for outcome in decoder.decode(outcomes)]
 
     def prompts(self, run: int) -> dict[int, dict[str, str]]:
         """By condition and task: the prompt that was, or will be, given to the model.

@@ -100,7 +100,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One result of a run with what is known of it so far; `base` and `plus` are None until judged."""
 
     condition: int

@@ -80,6 +80,16 @@ class Cells:
             for c in conditions
             if c.perturbation == "clean" and _wrote_nothing(outcomes[c.id])
         }
+        self._means: dict[int, Fraction] = {}
+
+    def mean(self, scores: Scores, tasks: Sequence[str]) -> Fraction:
+        """The mean over `tasks` (one at least) of a cell's scores. That over all its tasks, which many ask, is kept."""
+        if len(tasks) < len(scores):
+            return mean(scores, tasks)
+        # The cells live as long as this does, and so do their identities.
+        if id(scores) not in self._means:
+            self._means[id(scores)] = mean(scores, tasks)
+        return self._means[id(scores)]
 
     def own(self, condition: ConditionRecord) -> Scores:
         """The condition's own scores."""
@@ -122,6 +132,8 @@ class Cells:
 def in_all(cells: Sequence[Scores]) -> list[str]:
     """The tasks that every cell has, in the first one's order."""
     first, *others = cells
+    if all(first.keys() == scores.keys() for scores in others):
+        return [*first]
     return [task for task in first if all(task in scores for scores in others)]
 
 
@@ -200,7 +212,7 @@ def _drops(condition: ConditionRecord, cells: Cells) -> tuple[Fraction | None, F
     two, common = cells.two(condition)
     if condition.perturbation == "clean" or not common:
         return None, None
-    before, after = (mean(scores, common) for scores in two)
+    before, after = (cells.mean(scores, common) for scores in two)
     return drop(before, after), relative_drop(before, after)
 
 
@@ -210,7 +222,7 @@ def _robustness(condition: ConditionRecord, cells: Cells) -> tuple[float | None,
     four, common = cells.four(condition)
     if not common:
         return None, None
-    original_clean, original, quantized_clean, quantized = (mean(scores, common) for scores in four)
+    original_clean, original, quantized_clean, quantized = (cells.mean(scores, common) for scores in four)
     result = relative_robustness(drop(original_clean, original), drop(quantized_clean, quantized))
     return result.value, result.more_robust
 

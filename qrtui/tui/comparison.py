@@ -49,6 +49,7 @@ class Comparison:
         self._by_place = {(c.dataset, c.model, c.precision, c.perturbation): c.id for c in conditions}
         self._columns: dict[int, Column] = {}
         self._tasks: dict[TaskKey, None] = {}
+        self._ids_are_unique = True
         self._better: dict[Pair, dict[TaskKey, Side]] = {}
         self._counts: dict[Pair, dict[Filter, int]] = {}
         self._take_outcomes(outcomes)
@@ -67,6 +68,7 @@ class Comparison:
             self._columns[column.condition.id] = column
             dataset = column.condition.dataset
             self._tasks.update(dict.fromkeys(TaskKey(dataset, task) for task in column.cells))
+        self._ids_are_unique = len({task.task for task in self._tasks}) == len(self._tasks)
         self._better.clear()
         self._counts.clear()
 
@@ -89,9 +91,9 @@ class Comparison:
         return list(self._tasks)
 
     @property
-    def has_one_dataset(self) -> bool:
-        """Whether all tasks are of one data set."""
-        return len(self.datasets) < 2
+    def ids_are_unique(self) -> bool:
+        """Whether a task's id alone says which it is: no two data sets have one of the same id."""
+        return self._ids_are_unique
 
     def quantized(self, model: str) -> list[str]:
         """The precisions of a model that are compared with its baseline."""

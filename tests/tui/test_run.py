@@ -10,9 +10,10 @@ from . import filled
 from .conftest import until
 
 
-def cell(app, row: int, column: str) -> str:
+def cell(app, condition: int, column: str) -> str:
+    """A cell of the condition that stands at this place in the plan."""
     table = app.screen.query_one(ConditionsTable)
-    key = list(table.rows)[row]
+    key = sorted(table.rows, key=lambda key: int(key.value))[condition]
     return table.get_cell(key, column).plain.strip()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
@@ -64,6 +65,11 @@ class CompareScreen(FramedScreen):
         """Follow a run under way at a quiet pace."""
         self.set_interval(_LOOK_AGAIN_SECONDS, self._follow)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show_case(again=True))
+
+    @property
+    def _body(self) -> Widget:
+        # What is laid out otherwise: a class on the room itself would have header and footer styled anew as well.
+        return self.query_one("#compare")
 
     @property
     def _tasks(self) -> TaskPanel:
@@ -255,7 +261,7 @@ class CompareScreen(FramedScreen):
         if four and perturbed.perturbation == CLEAN:
             self.notify("This run has no perturbation to show beside the clean prompts.")
             return
-        self.set_class(four, "-four")
+        self._body.set_class(four, "-four")
         self._cases.show_four(four)
         self._to(perturbed if four else self._pair)
         # Without the keys in a part of it, j and k go from task to task.
@@ -281,7 +287,7 @@ class CompareScreen(FramedScreen):
 
     def action_zoom(self) -> None:
         """Give the programs the whole room, or take it back."""
-        self.toggle_class("-zoom")
+        self._body.toggle_class("-zoom")
 
     def action_scroll(self, step: int) -> None:
         """Scroll the programs by half their height."""

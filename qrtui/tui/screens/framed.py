@@ -9,12 +9,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from qrtui.errors import QrtuiError
 from qrtui.tui.keys import key_name, with_ids
 from qrtui.tui.widgets.header import HeaderLine, RoomTab, RoomTabs
 from qrtui.tui.widgets.moves import MOVES, Moves
+from qrtui.tui.widgets.room_footer import RoomFooter
 
 if TYPE_CHECKING:
     from qrtui.tui.app import QrtuiApp
@@ -52,7 +52,7 @@ class FramedScreen(Moves, Screen[None]):
         yield HeaderLine()
         yield RoomTabs(self.ROOM)
         yield from self.body()
-        yield Footer(compact=True)
+        yield RoomFooter()
 
     def body(self) -> ComposeResult:
         """The room's own widgets."""

@@ -135,25 +135,27 @@ class RunScreen(FramedScreen):
 
     @work
     async def _read(self, run: int) -> None:
-        """Bring the table and the chart up to date from the store."""
+        """Bring the table, then the charts, up to date from the store; then what takes longer and never changes."""
         try:
-            if run not in self._strengths:
-                # A run's prompts never change: this is measured once.
-                self._strengths = {run: await self.app.reader.ask(lambda store: _strengths(store, run))}
             rows, outcomes = await self.app.reader.ask(lambda store: _rows(store, run))
+            self._show_rows(rows)
+            await self.app.reader.ask(_get_ready_to_draw)
+            self.query_one(RunCharts).show(rows, outcomes)
+            if run not in self._strengths:
+                self._strengths = {run: await self.app.reader.ask(lambda store: _strengths(store, run))}
         except QrtuiError as error:
             self.report(error)
             return
         finally:
             self._reading = False
+        self._show_strength()
+
+    def _show_rows(self, rows: Sequence[Row]) -> None:
         at_work = self.app.state.conditions if self.app.opened is None else ()
         self._shown = rows, at_work
-        self.query_one(ConditionsTable).show(rows, at_work, self._intervals)
-        self.query_one(RunCharts).show(rows, outcomes)
-        panel = self.query_one("#conditions-panel")
-        protocol = self.query_one(ConditionsTable).protocol
-        panel.border_title = f"Conditions, {protocol} noise{_reach(rows)}" if protocol else "Conditions"
-        self._show_strength()
+        table, panel = self.query_one(ConditionsTable), self.query_one("#conditions-panel")
+        table.show(rows, at_work, self._intervals)
+        panel.border_title = f"Conditions, {table.protocol} noise{_reach(rows)}" if table.protocol else "Conditions"
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
 
@@ -291,6 +293,11 @@ def _rows(store: Any, run: int) -> Any:
 
     outcomes = store.outcomes(run)
     return table(store.conditions(run), outcomes), outcomes
+
+
+def _get_ready_to_draw(_: Any) -> None:
+    # What draws curves takes a while to import: here, where no key waits for it.
+    import plotext  # noqa: F401
 
 
 def _device_loads(device: str) -> Any:

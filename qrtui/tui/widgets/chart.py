@@ -28,8 +28,7 @@ class ChartView(Widget):
         self._empty, self._lines, self._noted = empty, lines, noted
         self._chart: Chart | None = None
         self._text: Text | None = None
-        self._drawn: tuple[object, ...] = ()
-        self._kept = Text()
+        self._drawn: dict[tuple[object, ...], Text] = {}
 
     @property
     def chart(self) -> Chart | None:
@@ -40,6 +39,7 @@ class ChartView(Widget):
         """Draw this chart; or show `text`, which is already drawn."""
         if (chart, text) != (self._chart, self._text):
             self._chart, self._text = chart, text
+            self._drawn.clear()
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -51,11 +51,12 @@ class ChartView(Widget):
         return self._draw(self.size.width, self._lines or (self.parent or self).size.height)
 
     def _draw(self, width: int, height: int) -> Text:
-        wanted = (self._chart, self._text, width, height, self.app.theme)
-        if wanted != self._drawn:
+        # A layout asks for several sizes before it has settled: with a scrollbar and without.
+        wanted = (width, height, self.app.theme)
+        if wanted not in self._drawn:
             # Before the first layout there is no width.
-            self._drawn, self._kept = wanted, self._draw_anew(width, height) if width else Text()
-        return self._kept
+            self._drawn[wanted] = self._draw_anew(width, height) if width else Text()
+        return self._drawn[wanted]
 
     def _draw_anew(self, width: int, height: int) -> Text:
         if self._text is not None:

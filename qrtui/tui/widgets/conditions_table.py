@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from qrtui.tui.strip_columns import short_names
 from qrtui.tui.widgets.fitted_table import FittedTable
 from qrtui.tui.widgets.themed_text import themed
 from qrtui.tui.wording import NOTHING, in_bytes, interval, rate, robustness, share, without_common_protocol
@@ -19,7 +20,7 @@ Intervals = Mapping[int, tuple[float | None, float | None]]
 _NUMBERS = ("done", "pass@1", "drop", "RRS")
 # What else there is to say, the most wanted first, and how wide it is with the space around it.
 _MORE_NUMBERS = {"95 %": 9, "tok/s": 7, "memory": 8, "weights hit": 13, "drop %": 8, "|d|/|W|": 9}
-_WIDTHS = {"state": 3, "done": 7, "pass@1": 8, "drop": 7, "RRS": 9}
+_WIDTHS = {"state": 3, "done": 9, "pass@1": 8, "drop": 7, "RRS": 9}
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
@@ -30,6 +31,7 @@ class ConditionsTable(FittedTable):
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._shape: tuple[object, ...] = ()
         self._columns: tuple[str, ...] = _NUMBERS
+        self._words: Mapping[str, str] = {}
         self._shown: tuple[Sequence[Row], Collection[int], Intervals | None] = ((), (), None)
         self.protocol = ""
         """The noise protocol that all rows share, and that they therefore do not repeat."""
@@ -40,10 +42,11 @@ class ConditionsTable(FittedTable):
         `intervals` has the ends of the RRS's 95 % interval by condition, where there is one; without it the table has
         no column for them.
         """
+        rows = _side_by_side(rows)
         self._shown = (rows, at_work, intervals)
         names = _names(rows)
-        self._columns = (*_NUMBERS, *self._fitting(rows, names))
-        shape = (names, self._columns, tuple(row.condition.id for row in rows), self.app.theme)
+        self._columns, self._words = self._fitting(rows, names)
+        shape = (names, self._columns, tuple(self._words.items()), [row.condition.id for row in rows], self.app.theme)
         if shape != self._shape:
             self._shape = shape
             self._rebuild(rows, names)
@@ -63,20 +66,25 @@ class ConditionsTable(FittedTable):
         """A wide table says more."""
         self.show(*self._shown)
 
-    def _fitting(self, rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
-        """The further columns that the width allows."""
-        short, _ = without_common_protocol([row.condition.perturbation for row in rows])
-        words = [[short.get(_NAMED[name](row), _NAMED[name](row)) for row in rows] for name in names]
-        headers = [_HEADERS.get(name, name) for name in names]
-        taken = sum(_WIDTHS.values())
-        taken += sum(max(map(len, [header, *column])) + 2 for header, column in zip(headers, words, strict=True))
+    def _fitting(self, rows: Sequence[Row], names: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """The columns of numbers that the width allows, and the perturbations' names, short where they must be."""
+        perturbations = [row.condition.perturbation for row in rows]
+        words, self.protocol = without_common_protocol(perturbations)
+        room = self.size.width - sum(_WIDTHS.values()) - _names_width(rows, names, words)
+        if room < 0:
+            # The numbers are what one has come for.
+            distinct = [*dict.fromkeys(perturbations)]
+            words = dict(zip(distinct, short_names(distinct), strict=True))
+            room = self.size.width - sum(_WIDTHS.values()) - _names_width(rows, names, words)
+        columns = [*_NUMBERS]
         for column, width in _MORE_NUMBERS.items():
             if column == "95 %" and self._shown[2] is None:
                 continue
-            taken += width
-            if taken > self.size.width:
-                return
-            yield column
+            room -= width
+            if room < 0:
+                break
+            columns.append(column)
+        return tuple(columns), words
 
     def _put(self, row: Row, column: str, cell: Text) -> None:
         key = str(row.condition.id)
@@ -86,7 +94,6 @@ class ConditionsTable(FittedTable):
 
     def _rebuild(self, rows: Sequence[Row], names: tuple[str, ...]) -> None:
         at = self.cursor_row
-        shortened, self.protocol = without_common_protocol([row.condition.perturbation for row in rows])
         self.clear(columns=True)
         self.add_column(" ", key="state", width=1)
         for name in names:
@@ -94,7 +101,7 @@ class ConditionsTable(FittedTable):
         for name in self._columns:
             self.add_column(Text(name, justify="right"), key=name)
         for row in rows:
-            words = [themed(self.app, shortened.get(word, word)) for word in (_NAMED[name](row) for name in names)]
+            words = [themed(self.app, self._words.get(word, word)) for word in (_NAMED[name](row) for name in names)]
             self.add_row(Text(" "), *words, *self._numbers(row), key=str(row.condition.id))
         if at < len(rows):
             self.move_cursor(row=at)
@@ -132,6 +139,25 @@ _NAMED = {
     "precision": lambda row: row.condition.precision,
     "perturbation": lambda row: row.condition.perturbation,
 }
+
+
+def _side_by_side(rows: Sequence[Row]) -> list[Row]:
+    """What is compared stands together: under each perturbation the original, then the quantized precisions."""
+    places = [(row.condition.model, row.condition.dataset, row.condition.perturbation) for row in rows]
+    orders = [{value: at for at, value in enumerate(dict.fromkeys(values))} for values in zip(*places, strict=True)]
+    order = {
+        row.condition.id: [one[value] for one, value in zip(orders, place, strict=True)]
+        for row, place in zip(rows, places, strict=True)
+    }
+    return sorted(rows, key=lambda row: order[row.condition.id])
+
+
+def _names_width(rows: Sequence[Row], names: Sequence[str], words: Mapping[str, str]) -> int:
+    width = 0
+    for name in names:
+        shown = [words.get(word, word) for word in map(_NAMED[name], rows)]
+        width += max(map(len, [_HEADERS.get(name, name), *shown])) + 2
+    return width
 
 
 def _names(rows: Sequence[Row]) -> tuple[str, ...]:

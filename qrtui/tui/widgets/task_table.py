@@ -17,7 +17,7 @@ from textual.strip import Strip
 from qrtui.printable import printable
 from qrtui.results.columns import Cell
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
-from qrtui.tui.strip_columns import StripColumns, strip_columns
+from qrtui.tui.strip_columns import Group, StripColumns, strip_columns
 from qrtui.tui.wording import mark
 
 _HEAD = 2
@@ -62,6 +62,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._columns = StripColumns((), (), 0)
         self._names = 0
         self._announced: TaskKey | None = None
+        self._strips: dict[tuple[int, bool], Strip] = {}
 
     # What is shown
 
@@ -84,6 +85,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._pair, self.listed = pair, listed
         left = room - self._names - _GAP
         self._columns = strip_columns(comparison.perturbations, comparison.quantized(pair.model), left)
+        self._strips.clear()
         self.virtual_size = Size(self.width_wanted, len(listed) + _HEAD)
         self.move_cursor(_place(listed, chosen, self.cursor_row))
         if another:
@@ -96,7 +98,7 @@ class TaskTable(ScrollView, can_focus=True):
         return self._names + _GAP + self._columns.width
 
     def _label(self, task: TaskKey) -> str:
-        return f"  {task.task}" if self._comparison.has_one_dataset else f"  {task.task} {task.dataset}"
+        return f"  {task.task}" if self._comparison.ids_are_unique else f"  {task.task} {task.dataset}"
 
     # The cursor
 
@@ -115,8 +117,25 @@ class TaskTable(ScrollView, can_focus=True):
         self.refresh(*(Region(0, row - top, width, 1) for row in (before, now)))
 
     def on_resize(self) -> None:
-        """The cursor's row stays in sight."""
+        """The cursor's row, and the columns of the pair, stay in sight."""
+        self._strips.clear()
         self._keep_in_sight()
+        self._show_group()
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """Other columns come into sight."""
+        super().watch_scroll_x(old_value, new_value)
+        self._strips.clear()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor looks different without the focus."""
+        super().watch_has_focus(has_focus)
+        self._strips.clear()
+
+    def notify_style_update(self) -> None:
+        """Colours changed."""
+        super().notify_style_update()
+        self._strips.clear()
 
     def watch_show_vertical_scrollbar(self) -> None:
         """A scrollbar that comes when the list has been scrolled already shows how far."""
@@ -134,13 +153,15 @@ class TaskTable(ScrollView, can_focus=True):
             self.scroll_to(y=wanted, animate=False, immediate=True, force=True)
 
     def _show_group(self) -> None:
+        """Scroll sideways to the pair's perturbation where it is out of sight, to where a group begins."""
         group = self._columns.group(self._pair.perturbation)
         room = self.scrollable_content_region.width - self._names - _GAP
-        if group is None or self._columns.width <= room:
+        left = round(self.scroll_target_x)
+        if group is None or room <= 0 or (left <= group.start and group.start + group.width <= left + room):
             return
-        left, right = round(self.scroll_target_x), group.start + group.width
-        wanted = min(max(left, right - room), group.start)
-        self.scroll_to(x=wanted, animate=False, immediate=True, force=True)
+        least = group.start if group.start < left else group.start + group.width - room
+        wanted = next((one.start for one in self._columns.groups if one.start >= least), group.start)
+        self.scroll_to(x=min(wanted, group.start), animate=False, immediate=True, force=True)
 
     def go(self, where: str) -> None:
         """Move the cursor: up, down, to the top or bottom, by a page or half of one."""
@@ -172,21 +193,31 @@ class TaskTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The two lines of the head stay where they are; the rows scroll below them."""
-        width = self.scrollable_content_region.width
-        row = y - _HEAD + round(self.scroll_y)
         if y < _HEAD:
-            base = self.rich_style
-            name, marks = self._head(y)
-        else:
-            base = self._style("cursor") if row == self.cursor_row and self.listed else self.rich_style
-            name, marks = self._row(row) if row < len(self.listed) else (Segment(""), [])
+            return self._line(*self._head(y), self.rich_style)
+        row = y - _HEAD + round(self.scroll_y)
+        if row >= len(self.listed):
+            return self._line(Segment(""), [], self.rich_style)
+        at_cursor = row == self.cursor_row
+        if (row, at_cursor) not in self._strips:
+            style = self._style("cursor") if at_cursor else self.rich_style
+            self._strips[row, at_cursor] = self._line(*self._row(row), style)
+        return self._strips[row, at_cursor]
+
+    def _line(self, name: Segment, marks: list[Segment], base: Style) -> Strip:
         left = Strip([name]).adjust_cell_length(self._names + _GAP)
         right = Strip(marks).crop(round(self.scroll_x))
-        return Strip([*left, *right]).adjust_cell_length(width).apply_style(base)
+        return Strip([*left, *right]).adjust_cell_length(self.scrollable_content_region.width).apply_style(base)
+
+    def _groups_in_sight(self) -> Iterator[Group]:
+        """A run may have hundreds of perturbations; those that are out of sight are not drawn."""
+        left = round(self.scroll_x)
+        right = left + self.scrollable_content_region.width
+        return (group for group in self._columns.groups if group.start < right and group.start + group.width > left)
 
     def _head(self, line: int) -> tuple[Segment, list[Segment]]:
         texts = []
-        for group in self._columns.groups:
+        for group in self._groups_in_sight():
             here = group.perturbation == self._pair.perturbation
             style = self._style("here" if here else "head")
             if line == 0:
@@ -210,7 +241,7 @@ class TaskTable(ScrollView, can_focus=True):
             name = f"  …{name[len(name) - self._names + 3 :]}"
         texts = []
         precisions = self._comparison.precisions(self._pair.model)
-        for group in self._columns.groups:
+        for group in self._groups_in_sight():
             here = group.perturbation == self._pair.perturbation
             for at, (place, precision) in enumerate(zip(group.marks, precisions, strict=False)):
                 cell = self._comparison.cell(task, self._pair.model, precision, group.perturbation)
