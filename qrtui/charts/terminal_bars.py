@@ -16,6 +16,7 @@ from qrtui.results.metrics import ARROWS
 _NARROWEST = 12
 _LONGEST_NAME = 0.4
 _SHORTEST_NAME = 8
+_SHORTEST_WORD = 4
 _FARTHEST = 8.0
 _LEAST = 2.0
 _RATIO_TICKS = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1.0: "1", 2.0: "2", 4.0: "4", 8.0: "8"}
@@ -61,17 +62,16 @@ def draw_bars(chart: BarChart, panel: BarPanel, width: int, palette: Palette) ->
     groups = min(_widest(group.label for group in panel.groups), int(width * _LONGEST_NAME))
     # Names give way to bars, but not all of them.
     groups = max(min(groups, _SHORTEST_NAME), min(groups, width - series - numbers - 1 - _NARROWEST))
-    labels = shortened([group.label for group in panel.groups], groups)
     names = groups + series
     room = width - names - numbers - 1
     if room - intervals - 2 < _NARROWEST:
         intervals = 0
     axis = _axis(chart, max(2, room - (intervals + 2 if intervals else 0)))
     lines = []
-    for group, label in zip(panel.groups, labels, strict=True):
+    for group in panel.groups:
         for at, bar in enumerate(group.bars):
             line = Text(no_wrap=True)
-            line.append((label if at == 0 else "").ljust(groups), style(palette.text))
+            line.append((shortened(group.label, groups) if at == 0 else "").ljust(groups), style(palette.text))
             line.append(f" {bar.series}".ljust(names - groups), style(palette.muted))
             line.append_text(_bar(bar, axis, chart, palette))
             line.append(f" {_number(bar):>{numbers}}", style(_pen(bar, chart, palette)))
@@ -180,20 +180,17 @@ def _widest(texts: Iterable[str]) -> int:
     return max(map(len, texts), default=0)
 
 
-def shortened(labels: Sequence[str], width: int) -> list[str]:
-    """Labels of `width` characters at most: long words lose their ends, the longest first; numbers stay whole.
+def shortened(label: str, width: int) -> str:
+    """A label of `width` characters at most: the last word, then the longest ones lose their ends; numbers stay whole.
 
-    >>> shortened(["gaussian 3e-3 published", "gaussian 3e-3 before", "char"], 15)
-    ['gaus 3e-3 publi', 'gaus 3e-3 befor', 'char']
+    >>> shortened("gaussian 3e-3 published", 15), shortened("sentence apertium", 15), shortened("char", 15)
+    ('gauss 3e-3 publ', 'sentence aperti', 'char')
     """
-    return [_shortened(label, width) for label in labels]
-
-
-def _shortened(label: str, width: int) -> str:
     words = label.split(" ")
     while sum(map(len, words)) + len(words) - 1 > width:
-        at = max(range(len(words)), key=lambda at: 0 if any(map(str.isdigit, words[at])) else len(words[at]))
-        if len(words[at]) < 2 or any(map(str.isdigit, words[at])):
+        lengths = [0 if any(map(str.isdigit, word)) else len(word) for word in words]
+        at = len(words) - 1 if lengths[-1] > _SHORTEST_WORD else lengths.index(max(lengths))
+        if lengths[at] < 2:
             return label[: width - 1] + "…"
         words[at] = words[at][:-1]
     return " ".join(words)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SWITCH_SECONDS = 0.001
 _CLOSING_SECONDS = 2.0
+_TICKS_PER_SECOND = "120"
 
 
 def open_app(
@@ -34,6 +35,8 @@ def open_app(
         return ended
     # Nothing made before the first paint is garbage; the app turns the collector on again.
     gc.disable()
+    # What a key changed is drawn at the next tick, often the one after it; at Textual's 60 a second that is felt.
+    os.environ.setdefault("TEXTUAL_FPS", _TICKS_PER_SECOND)
     # After the fork, which copies what is in memory as it is written to.
     from qrtui.tui.app import QrtuiApp
     from qrtui.tui.screen_guard import guarded_screen

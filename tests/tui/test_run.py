@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from qrtui.errors import ModelError
 from qrtui.results.store import Store
+from qrtui.settings import Settings
 from qrtui.tui.screens.dialogs import Message, Question
 from qrtui.tui.widgets.chart import ChartView
 from qrtui.tui.widgets.conditions_table import ConditionsTable
@@ -102,3 +103,16 @@ async def test_a_run_that_cannot_go_on_says_why_and_the_way_out(opened, fake_run
         words = [str(label.content) for label in app.screen.query("Label")]
         assert words == ["the model is gated", "ask for access at its page"]
         assert app.state.phase == "failed"
+
+
+async def test_charts_are_left_out_where_the_settings_say_so_until_they_are_asked_for(opened, database):
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        app.settings = Settings(charts=False)
+        await pilot.press("2")
+        await until(pilot, lambda: rows(app) == 9)
+        charts, chart = app.screen.query_one("#chart-panel"), app.screen.query_one("#rrs-chart", ChartView)
+        assert not charts.display
+        assert chart.chart is None
+        await pilot.press("c")
+        await until(pilot, lambda: charts.display and chart.chart is not None)

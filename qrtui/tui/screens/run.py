@@ -86,6 +86,7 @@ class RunScreen(FramedScreen):
         self.set_interval(_TABLE_SECONDS, self._follow)
         self.set_interval(_DEVICE_SECONDS, self._measure)
         self.query_one(ConditionsTable).focus()
+        self.set_class(not self.app.settings.charts, "-no-charts")
 
     def show_state(self) -> None:
         """Stage, progress, keys."""
@@ -139,8 +140,9 @@ class RunScreen(FramedScreen):
         try:
             rows, outcomes = await self.app.reader.ask(lambda store: _rows(store, run))
             self._show_rows(rows)
-            await self.app.reader.ask(_get_ready_to_draw)
-            self.query_one(RunCharts).show(rows, outcomes)
+            if not self.has_class("-no-charts"):
+                await self.app.reader.ask(_get_ready_to_draw)
+                self.query_one(RunCharts).show(rows, outcomes)
             if run not in self._strengths:
                 self._strengths = {run: await self.app.reader.ask(lambda store: _strengths(store, run))}
         except QrtuiError as error:
@@ -232,6 +234,13 @@ class RunScreen(FramedScreen):
 
     def action_chart(self) -> None:
         """Show the chart beside the table, or in its place where both do not fit; or hide it."""
+        if self.has_class("-no-charts"):
+            # Turned off in the settings: nothing was drawn so far.
+            self.remove_class("-no-charts")
+            self._drawn = None
+            self._follow()
+            if not (self.has_class("-narrow") and self.has_class("-short")):
+                return
         self.toggle_class("-chart")
 
     def action_log(self) -> None:

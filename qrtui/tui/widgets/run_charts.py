@@ -52,6 +52,11 @@ class RunCharts(VerticalScroll):
         yield ChartView(id="pass-chart", empty=_NO_PASS)
         yield ChartView(id="levels-chart")
 
+    def on_mount(self) -> None:
+        """Until the run is read nothing is said to be lacking."""
+        for view in self.query(ChartView):
+            view.display = False
+
     def show(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> None:
         """Draw these rows; `outcomes` are what they are made of."""
         known = {row.condition.id for row in rows}
