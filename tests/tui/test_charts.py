@@ -131,10 +131,10 @@ async def test_a_run_under_way_moves_and_its_levels_become_curves(opened, databa
         assert len(store.conditions(1)) == 12
     async with opened() as (app, pilot):
         await pilot.press("2")
-        await until(pilot, lambda: app.screen.query("#noise-chart") and app.screen.query_one("#noise-chart").display)
-        curves = app.screen.query_one("#noise-chart", ChartView).render().plain
-        assert "● fp32 original 100%" in curves
-        assert "noise level (0: clean)" in curves
+        await until(pilot, lambda: app.screen.query("#noise-chart"))
+        curves = app.screen.query_one("#noise-chart", ChartView)
+        await until(pilot, lambda: "● fp32 original 100%" in curves.render().plain)
+        assert "noise level (0: clean)" in curves.render().plain
         bars = app.screen.query_one("#rrs-chart", ChartView).render().plain
         assert "gaussian" not in bars
         await until(pilot, lambda: "┤" in app.screen.query_one("#rrs-chart", ChartView).render().plain)
