@@ -20,7 +20,8 @@ Intervals = Mapping[int, tuple[float | None, float | None]]
 _NUMBERS = ("done", "pass@1", "drop", "RRS")
 # What else there is to say, the most wanted first, and how wide it is with the space around it.
 _MORE_NUMBERS = {"95 %": 9, "tok/s": 7, "memory": 8, "weights hit": 13, "drop %": 8, "|d|/|W|": 9}
-_WIDTHS = {"state": 3, "done": 9, "pass@1": 8, "drop": 7, "RRS": 9}
+_WIDTHS = {"state": 3, "pass@1": 8, "drop": 7, "RRS": 9}
+_DONE = 5
 _ARROW_COLOURS = {"quantized": "accent", "original": "secondary", "equal": "foreground", None: "muted"}
 
 
@@ -70,12 +71,14 @@ class ConditionsTable(FittedTable):
         """The columns of numbers that the width allows, and the perturbations' names, short where they must be."""
         perturbations = [row.condition.perturbation for row in rows]
         words, self.protocol = without_common_protocol(perturbations)
-        room = self.size.width - sum(_WIDTHS.values()) - _names_width(rows, names, words)
+        done = max([_DONE, *(len(_done(row)) for row in rows)]) + 2
+        left = self.size.width - sum(_WIDTHS.values()) - done
+        room = left - _names_width(rows, names, words)
         if room < 0:
             # The numbers are what one has come for.
             distinct = [*dict.fromkeys(perturbations)]
             words = dict(zip(distinct, short_names(distinct), strict=True))
-            room = self.size.width - sum(_WIDTHS.values()) - _names_width(rows, names, words)
+            room = left - _names_width(rows, names, words)
         columns = [*_NUMBERS]
         for column, width in _MORE_NUMBERS.items():
             if column == "95 %" and self._shown[2] is None:
@@ -108,10 +111,10 @@ class ConditionsTable(FittedTable):
 
     def _numbers(self, row: Row) -> list[Text]:
         app = self.app
-        done = f"{row.n}/{row.total}"
+        done = _done(row)
         hit = row.condition.weights_perturbed
         size = row.condition.dose.noise if row.condition.dose else None
-        width = max(len(done), 5)
+        width = max(len(done), _DONE)
         numbers = {
             "done": themed(app, f"{done:>{width}}", "muted" if row.n == row.total else "foreground", right=True),
             "pass@1": themed(app, share(row.pass_at_1), right=True, bold=row.pass_at_1 is not None),
@@ -164,6 +167,10 @@ def _names(rows: Sequence[Row]) -> tuple[str, ...]:
     models, datasets = ({name(row) for row in rows} for name in (_NAMED["model"], _NAMED["data set"]))
     left_out = {name for name, values in (("model", models), ("data set", datasets)) if len(values) < 2}
     return tuple(name for name in _NAMED if name not in left_out)
+
+
+def _done(row: Row) -> str:
+    return f"{row.n}/{row.total}"
 
 
 def _state(row: Row) -> str:
