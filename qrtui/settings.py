@@ -30,8 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `theme` is a theme's name, empty for the one that suits the terminal. `database` is used where neither `--db` nor
     `QRTUI_DB` is given, `preset` is what Setup opens with. `mouse` off leaves the mouse to the terminal. `charts` off
-    leaves out Run's charts until they are asked for. `keys` gives actions, by their ids, other keys (several with commas
-    between); `qrtui keys` lists the ids.
+    leaves out Run's charts until they are asked for. `keys` gives actions, by their ids, other keys (several with
+    commas between); `qrtui keys` lists the ids.
     """
 
     theme: str = ""
