@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--precisions fp32 int8 nf4] [--tasks 40] [--noise]
 
-Each precision is a `qrtui run` of its own on demo tasks. On a CPU the peak is that of the anonymous memory of its
+Each precision is a run of its own on demo tasks. On a CPU the peak is that of the anonymous memory of its
 process (what it holds itself; pages of files that the system may drop are left out), sampled every 20 ms; on a GPU it
 is what torch had allocated at most. The quarters tell whether a run grows: the peak within each quarter of its time.
 """
@@ -11,46 +11,53 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from sides.turns import machine
 
+from qrtui.generate.settings import Generation
 from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb.attacks import ATTACKS
+from qrtui.plan import make_plan
+from qrtui.results.store import Store
+from qrtui.run import Control, run
+from qrtui.spec import Experiment, ModelChoice, NoiseGrid, Precisions, TaskSelection
 
 MODEL = "smollm2-135m"
-# Prints what torch allocated at most when the run is over.
-ON_CUDA = (
-    "import sys, atexit\n"
-    "def tell():\n"
-    "    import torch\n"
-    "    print('peak', torch.cuda.max_memory_allocated(), file=sys.stderr)\n"
-    "atexit.register(tell)\n"
-    "from qrtui.cli import main\n"
-    "main()"
-)
 
 
-def preset(precision: str, given: argparse.Namespace) -> str:
-    """A campaign in one precision as TOML."""
-    noise = '[noise]\nkinds = ["gaussian"]\nlevels = [1e-3]\n' if given.noise else ""
-    attacks = '[[attacks]]\nkind = "char"\n[[attacks]]\nkind = "word"\n' if given.attacks else ""
-    return (
-        f'name = "memory"\ndevice = "{given.device}"\n[[models]]\nid = "{given.model}"\n'
-        f'[precisions]\nbaseline = "{precision}"\n[tasks]\ndatasets = ["{given.dataset}"]\nlimit = {given.tasks}\n'
-        f"{attacks}{noise}[generation]\nmax_new_tokens = {given.cap}\n"
+def experiment(given: argparse.Namespace) -> Experiment:
+    """One precision alone: clean, and what was asked for on top."""
+    return Experiment(
+        name="memory",
+        device=given.device,
+        models=(ModelChoice(id=given.model),),
+        precisions=Precisions(baseline=given.only, quantized=()),
+        tasks=TaskSelection(datasets=(given.dataset,), limit=given.tasks),
+        attacks=(ATTACKS["char"](), ATTACKS["word"]()) if given.attacks else (),
+        noise=NoiseGrid(kinds=("gaussian",), levels=(1e-3,)) if given.noise else NoiseGrid(),
+        generation=Generation(max_new_tokens=given.cap),
     )
 
 
-def qrtui(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "qrtui", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"qrtui {arguments[0]} failed: {done.stderr[-1000:]}")
-    return done.stdout
+def run_alone(given: argparse.Namespace) -> None:
+    """Plan and run in this process; prints what the plan said, and what torch allocated at most on a GPU."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "x.db"
+        with Store(database) as store:
+            planned = make_plan(experiment(given), store).numbers()["bytes"]
+        ended = run(experiment(given), database, lambda event: None, Control())
+    if ended.status != "finished":
+        raise SystemExit(ended.reason)
+    import torch
+
+    print(json.dumps([planned, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0]))
 
 
 def anonymous(process: int) -> int:
@@ -63,32 +70,27 @@ def anonymous(process: int) -> int:
 
 
 def sampled(command: list[str]) -> tuple[list[int], str]:
-    """What a command's process held, every 20 ms, and what it wrote on stderr."""
+    """What a command's process held, every 20 ms, and what it wrote."""
     held = []
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdout=out)
         while process.poll() is None:
             held.append(anonymous(process.pid))
             time.sleep(0.02)
-        log.seek(0)
-        said = log.read()
+        out.seek(0)
+        said = out.read()
     if process.returncode:
-        raise SystemExit(f"{command[2:6]} failed: {said[-1000:]}")
+        raise SystemExit(process.returncode)
     return held, said
 
 
-def measure(precision: str, given: argparse.Namespace, libraries: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path, database = Path(folder) / "memory.toml", str(Path(folder) / "x.db")
-        path.write_text(preset(precision, given))
-        planned = json.loads(qrtui("plan", str(path), "--db", database, "--json"))
-        start = ["-c", ON_CUDA] if given.device.startswith("cuda") else ["-m", "qrtui"]
-        held, said = sampled([sys.executable, *start, "run", str(path), "--db", database])
-    if given.device.startswith("cuda"):
-        return {"peak": int(said.rpartition("peak")[2]), "planned": planned, "quarters": []}
+def show(precision: str) -> None:
+    held, said = sampled([sys.executable, __file__, *sys.argv[1:], "--only", precision])
+    planned, on_gpu = json.loads(said)
     part = max(1, len(held) // 4)
-    quarters = [max(held[at * part : (at + 1) * part]) for at in range(4)]
-    return {"peak": max(held), "planned": planned, "quarters": quarters, "libraries": libraries}
+    quarters = " ".join(f"{max(held[at * part : (at + 1) * part]) / 1e6:.0f}" for at in range(4))
+    peak = on_gpu or max(held)
+    print(f"{precision:6}{peak / 1e6:6.0f} MB{planned / 1e6:6.0f} MB{planned / peak:7.2f}   {quarters}", flush=True)
 
 
 def main() -> None:
@@ -102,23 +104,20 @@ def main() -> None:
     parser.add_argument("--cap", type=int, default=96)
     parser.add_argument("--noise", action="store_true", help="under noise too, which keeps a copy of what it changes")
     parser.add_argument("--attacks", action="store_true", help="two attacks, for a longer run")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.quick:
         given.tasks, given.cap = 8, 16
+    if given.only:
+        run_alone(given)
+        return
     print(machine())
     libraries = max(sampled([sys.executable, "-c", "import torch, transformers, bitsandbytes, evalplus.sanitize"])[0])
     print(
-        f"the libraries alone hold {libraries / 1e6:.0f} MB\n{'':6}{'peak':>8}{'planned':>9}{'ratio':>7}   quarters, MB"
+        f"the libraries alone hold {libraries / 1e6:.0f} MB\n{'':6}{'peak':>9}{'planned':>9}{'ratio':>7}   quarters, MB"
     )
     for precision in given.precisions:
-        found = measure(precision, given, libraries)
-        planned = found["planned"]["bytes"]
-        quarters = " ".join(f"{held / 1e6:.0f}" for held in found["quarters"])
-        print(
-            f"{precision:6}{found['peak'] / 1e6:6.0f} MB{planned / 1e6:6.0f} MB"
-            f"{planned / found['peak']:7.2f}   {quarters}",
-            flush=True,
-        )
+        show(precision)
 
 
 if __name__ == "__main__":

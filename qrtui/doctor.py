@@ -35,6 +35,7 @@ def examine(database: Path) -> Iterator[Check]:
     yield Check("qrtui", True, f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
     yield _libraries()
     yield _device()
+    yield _ways()
     yield _judge()
     yield _model()
     yield _tasks()
@@ -55,6 +56,13 @@ def _device() -> Check:
 
     found, way_out = examine_gpus()
     return Check("device", True, found, way_out)
+
+
+def _ways() -> Check:
+    from qrtui.generate.known_ways import known_ways
+
+    found = [f"{key}: {way.in_words}" for key, way in known_ways().items()]
+    return Check("ways", True, "; ".join(found) or "nothing tried yet: a model's first run on a CPU times its products")
 
 
 def _judge() -> Check:

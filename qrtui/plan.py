@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qrtui.attacking import Attacker
+from qrtui.costs import generating_seconds, largest_weights, peak
 from qrtui.errors import AbsentDataSetError, PresetError, TaskError, nearest
 from qrtui.generate.prompt import PROMPT_VERSION, Style, choose_style
 from qrtui.generate.settings import Generation
-from qrtui.models.catalog import memory_needed, resolve, revision, uses_chat_template
+from qrtui.models.catalog import resolve, revision, uses_chat_template
 from qrtui.models.device import device_type, library_versions, resolve_device
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.precisions import PRECISIONS
@@ -29,10 +30,6 @@ from qrtui.tasks.task import Task
 if TYPE_CHECKING:
     from qrtui.generate.decode import Answer
     from qrtui.perturb.dose import Dose
-
-_ROUGH_COMPLETION_TOKENS = 90
-_ROUGH_CPU_RATE = 8e9
-_ROUGH_GPU_RATE = 1e12
 
 
 class Job(msgspec.Struct, frozen=True, dict=True, kw_only=True):
@@ -87,7 +84,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do.
 
     `total` results are needed; `to_generate` distinct completions are still to be made for them, `known` is the rest.
-    `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded.
+    `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded, `peak`
+    what `generate.peak` says is held at most (None for models that are not here).
     `to_fetch` names language data that attacks need and that is not here, `to_translate` counts sentences by
     translation engine: until then the prompts made of them are not known, and so none of their completions. `absent`
     says of each data set that could not be had what to do about it: a plan with absent ones counts and cannot be run.
@@ -102,6 +100,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to_generate: int
     seconds: float | None
     memory: int | None
+    peak: int | None = None
     to_fetch: list[str] = []
     to_translate: dict[str, int] = {}
     absent: dict[str, str] = {}
@@ -132,7 +131,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "to_do": self.to_generate,
             "known": self.known,
             "seconds": self.seconds,
-            "bytes": self.memory,
+            "bytes": self.peak or self.memory,
             "to_fetch": self.to_fetch,
             "to_translate": self.to_translate,
             "absent": self.absent,
@@ -163,8 +162,9 @@ def make_plan(experiment: Experiment, store: Store, *, counting: bool = False) -
         tasks={task.content_hash: task for tasks in selected.values() for task in tasks},
         total=sum(len(condition.results) for condition in planner.conditions),
         to_generate=to_generate,
-        seconds=_estimate(groups, store, device_type(device)),
-        memory=_largest(experiment, device_type(device)),
+        seconds=generating_seconds(groups, store, device_type(device)),
+        memory=largest_weights(planner.groups, device_type(device)),
+        peak=peak(planner.groups, experiment.generation, device),
         to_fetch=attacker.lacking_assets,
         to_translate={engine: len(found) for engine, found in attacker.lacking_sentences.items()},
         absent=absent,
@@ -373,28 +373,3 @@ def _still_to_do(groups: list[Group], known: set[str]) -> tuple[list[Group], int
                 jobs.append(job)
         remaining.append(msgspec.structs.replace(group, jobs=jobs))
     return remaining, sum(len(group.jobs) for group in remaining)
-
-
-def _estimate(groups: list[Group], store: Store, device: str) -> float | None:
-    """Seconds of generating: at what this model's completions cost here before, else by a rough rule for the device."""
-    seconds = 0.0
-    for group in groups:
-        if group.jobs:
-            cost = store.seconds_per_completion(group.jobs[0].determinants.revision, group.precision, device)
-            if cost is None:
-                if not group.model.parameters:
-                    return None
-                rough = (_ROUGH_GPU_RATE if device == "cuda" else _ROUGH_CPU_RATE) / group.model.parameters
-                cost = _ROUGH_COMPLETION_TOKENS / rough
-            seconds += len(group.jobs) * cost
-    return round(seconds, 1)
-
-
-def _largest(experiment: Experiment, device: str) -> int | None:
-    needs = [
-        memory_needed(resolve(choice.id), PRECISIONS[precision], device)
-        for choice in experiment.models
-        for precision in experiment.precisions.all
-    ]
-    known = [need for need in needs if need is not None]
-    return max(known) if known else None

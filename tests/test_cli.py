@@ -79,7 +79,8 @@ def test_plan_keeps_its_contract_and_loads_no_model(qrtui):
     }
     assert (plan["conditions"], plan["completions"]) == (15, 75)
     assert plan["to_do"] + plan["known"] == plan["completions"]
-    assert 530e6 < plan["bytes"] < 550e6
+    # The weights alone where the model is not here yet, else all that generating needs.
+    assert 530e6 < plan["bytes"] < 3.0e9
 
 
 def test_runs_report_and_compare_of_a_finished_run(qrtui, filled):

@@ -90,6 +90,9 @@ def plan(
         f" {made.known} known, {made.to_generate} to do"
     )
     click.echo(f"time of generating: {time} on {made.device}; memory for the largest weights: {memory}")
+    if made.peak is not None:
+        held = "the libraries, the weights" if made.device == "cpu" else "the weights"
+        click.echo(f"memory at the peak: about {made.peak / 1e9:.1f} GB ({held}, keys and values)")
     if made.first:
         click.echo(f"first: {'; '.join(made.first)}")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
 
-_ROOM = 96
+from qrtui.generate.batching import ROOM
 
 
 class Prefilled(NamedTuple):
@@ -149,7 +149,7 @@ def _right_aligned(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Ten
     """The rows of all parts under each other, ending in column `width`, with room behind; padding is zero."""
     first = parts[0][0]
     rows = sum(len(chosen) for _, chosen in parts)
-    whole = first.new_empty(rows, first.shape[1], width + _ROOM, first.shape[3])
+    whole = first.new_empty(rows, first.shape[1], width + ROOM, first.shape[3])
     at = 0
     for tensor, chosen in parts:
         mine = whole[at : at + len(chosen)]

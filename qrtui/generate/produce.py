@@ -16,9 +16,8 @@ from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.decode import Answer, Request, decode
 from qrtui.generate.prompt import Style, render, stop_texts
 from qrtui.generate.settings import Generation
-from qrtui.models.dequantized import dequantized_once
+from qrtui.generate.ways import fastest_way
 from qrtui.models.device import give_back_memory
-from qrtui.models.packed import packed
 from qrtui.tasks.task import Task
 
 
@@ -58,7 +57,7 @@ def produce(
     longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
     left = by_length(jobs, lambda job: lengths[id(job)], size)
-    with dequantized_once(loaded.model, pack=True), packed(loaded.model):
+    with fastest_way(loaded, notice):
         while left:
             done: set[int] = set()
             out_of_memory = False

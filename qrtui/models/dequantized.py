@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.models.device import free_memory
+from qrtui.models.device import free_memory, give_back_memory
 from qrtui.models.packed import PackedWeight, Product, can_pack
 
 _MEMORY_SHARE = 0.5
@@ -37,6 +37,7 @@ def dequantized_once(model: Any, *, pack: bool = False) -> Iterator[bool]:
     finally:
         for layer in layers:
             layer.__dict__.pop("forward", None)
+        give_back_memory()
 
 
 def four_bit_layers(model: Any) -> list[Any]:

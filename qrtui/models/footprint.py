@@ -20,15 +20,20 @@ def memory_needed(info: ModelInfo, precision: Precision, device: str = "cpu") ->
 
     Activations and the key-value cache come on top.
     """
-    parameters, unquantized = info.parameters, info.unquantized
-    if parameters is None or unquantized is None:
-        folder = local_path(info)
-        counts = count_weights(folder) if folder is not None else None
-        if counts is None:
-            return None
-        parameters, unquantized = counts
+    counts = weights_of(info)
+    if counts is None:
+        return None
+    parameters, unquantized = counts
     kept = unquantized * DTYPE_BYTES[precision.dtype_on(device)]
     return round(kept + (parameters - unquantized) * precision.bytes_per_weight)
+
+
+def weights_of(info: ModelInfo) -> tuple[int, int] | None:
+    """(all weights, those no recipe quantizes) of a model; None where neither the catalog nor local files tell."""
+    if info.parameters is not None and info.unquantized is not None:
+        return info.parameters, info.unquantized
+    folder = local_path(info)
+    return count_weights(folder) if folder is not None else None
 
 
 def count_weights(folder: Path) -> tuple[int, int] | None:

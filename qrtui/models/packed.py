@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.models.device import free_memory
+from qrtui.models.device import free_memory, give_back_memory
 
 Product = Callable[[Tensor], Tensor]
 
@@ -63,10 +63,14 @@ def packed(model: Any) -> Iterator[int]:
                 _pack(layer, held, is_shared=owners[id(layer.weight)] > 1)
         yield len(held)
     finally:
-        for layer, weight in held:
+        # One by one, each let go before the next, so that no more than one is there twice.
+        while held:
+            layer, weight = held.pop()
+            layer.__dict__.pop("forward", None)
             if weight is not None:
                 layer.weight.data = weight.plain()
-            layer.__dict__.pop("forward", None)
+            weight = None
+        give_back_memory()
 
 
 def _pack(layer: Any, held: list[tuple[Any, PackedWeight | None]], *, is_shared: bool) -> None:
