@@ -56,6 +56,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"{discreet(str(error.filename))}: {error.strerror}; check the path, and what you may do there")
         said = " ".join(discreet(str(error)).split())
         _fail(f"unexpected {type(error).__name__}: {said}; run again with --debug and report it")
 

@@ -19,6 +19,16 @@ def shipped(*parts: str) -> Path:
     return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with a leading `~` as the folder it stands for; as it is where no such person is known."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises there
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file that can be seen; False too for a name that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
+
+
 def database() -> Path:
     """The database used when no `--db` is given: `QRTUI_DB`, else the settings', else one in the user's data folder.
 
@@ -27,7 +37,7 @@ def database() -> Path:
     from qrtui.settings import read_settings
 
     named = os.environ.get("QRTUI_DB") or read_settings().database
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
+    return expanded(named) if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
 
 
 def make_private_folder(folder: Path) -> None:
@@ -42,7 +52,7 @@ def make_private_folder(folder: Path) -> None:
 def cache(*parts: str) -> Path:
     """A folder for what can be fetched or computed again: `QRTUI_CACHE`, else the user's cache folder."""
     named = os.environ.get("QRTUI_CACHE")
-    root = Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("qrtui"))
+    root = expanded(named) if named else Path(platformdirs.user_cache_dir("qrtui"))
     return root.joinpath(*parts)
 
 

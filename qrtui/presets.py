@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from qrtui.errors import PresetError, nearest
-from qrtui.paths import shipped
+from qrtui.paths import expanded, is_file, shipped
 from qrtui.perturb.attack import Attack
+from qrtui.printable import one_line
 from qrtui.settings import settings_file
 from qrtui.spec import Experiment, read_attack, read_experiment, to_toml
 
@@ -43,7 +44,7 @@ def load_preset(preset: str, overrides: tuple[str, ...] = (), limit: int | None 
         tasks = table.setdefault("tasks", {})
         if isinstance(tasks, dict):
             tasks["limit"] = limit
-    table.setdefault("name", path.stem)
+    table.setdefault("name", one_line(path.stem))
     _anchor_paths(table, path.parent)
     return read_experiment(table, path.name)
 
@@ -53,15 +54,15 @@ def find_preset(preset: str) -> Path:
 
     Raises PresetError where there is none.
     """
-    given = Path(preset).expanduser()
+    given = expanded(preset)
     if given.suffix == ".toml" or os.sep in preset:
-        if not given.is_file():
+        if not is_file(given):
             raise PresetError(
                 f"there is no preset file {preset}", f"check the path, or take one of {_names_in_words()}"
             )
         return given
     shipped_one = shipped("presets", f"{preset}.toml")
-    found = shipped_one if shipped_one.is_file() else own_presets().get(preset)
+    found = shipped_one if is_file(shipped_one) else own_presets().get(preset)
     if found is None:
         suggestion = nearest(preset, [*preset_names(), *own_presets()])
         way_out = f"there are {_names_in_words()}, or give a .toml file"
@@ -86,10 +87,10 @@ def save_preset(experiment: Experiment, path: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{path.name} is not TOML: {error}", "mend that line") from None
     except UnicodeDecodeError:
         raise PresetError(f"{path.name} is not a text file", "a preset is TOML in UTF-8") from None
+    except (ValueError, RecursionError) as error:  # not TOML, a number too long, or too deep a nesting
+        raise PresetError(f"{path.name} is not TOML: {error}", "mend that line") from None
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}", "check the path and its permissions") from None
 
@@ -125,7 +126,7 @@ def _child(place: Any, part: str, override: str) -> Any:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 
@@ -135,7 +136,7 @@ def _anchor_paths(table: dict[str, Any], folder: Path) -> None:
     def anchored(name: Any) -> Any:
         beside = folder / name if isinstance(name, str) else None
         is_path = beside is not None and (name.endswith((".jsonl", ".gguf")) or name.startswith(("./", "../")))
-        return str(beside.resolve()) if is_path and beside and beside.exists() else name
+        return str(beside.resolve()) if is_path and beside and os.path.exists(beside) else name  # noqa: PTH110
 
     tasks = table.get("tasks")
     if isinstance(tasks, dict) and isinstance(tasks.get("datasets"), list):

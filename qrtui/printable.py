@@ -30,6 +30,15 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can stand for a name: in one line, as it is.
+
+    >>> is_name("my run"), is_name("my\\nrun"), is_name("")
+    (True, False, False)
+    """
+    return bool(text) and printable(text) == text and not re.search(r"[\n\t]", text)
+
+
 def escaped_json(text: str) -> str:
     """JSON with the same characters escaped: as harmless, and every reader gets back what was written.
 

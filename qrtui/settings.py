@@ -18,6 +18,8 @@ import platformdirs
 
 from qrtui.errors import QrtuiError, nearest
 
+_LONGEST = 1_000_000
+
 
 class SettingsError(QrtuiError):
     """A settings file that cannot be read, understood or written."""
@@ -45,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def settings_file() -> Path:
     """Where the settings are read from, whether the file is there or not."""
     named = os.environ.get("QRTUI_CONFIG")
-    return Path(named).expanduser() if named else Path(platformdirs.user_config_dir("qrtui")) / "config.toml"
+    return Path(os.path.expanduser(named)) if named else Path(platformdirs.user_config_dir("qrtui")) / "config.toml"  # noqa: PTH111
 
 
 def read_settings(path: Path | None = None) -> Settings:
@@ -114,13 +116,16 @@ def _replace(path: Path, text: str) -> None:
 def _text(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
+            text = file.read(_LONGEST + 1)
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not a text file", "settings are TOML in UTF-8") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
+    if len(text) > _LONGEST:
+        raise SettingsError(f"{path} is longer than a file of settings can be", "name another in QRTUI_CONFIG")
+    return text
 
 
 def _table(text: str, path: Path) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def _table(text: str, path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, a number too long, or too deep a nesting
         raise SettingsError(f"{path} is not TOML: {error}", "mend that line") from None
 
 

@@ -19,6 +19,7 @@ from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
 from qrtui.perturb.noise import Noise, NoiseKind, Protocol
 from qrtui.perturb.translation.engine import EngineName
+from qrtui.printable import is_name
 from qrtui.tasks.datasets import DATASETS, unknown_dataset
 
 
@@ -260,6 +261,10 @@ def _check(experiment: Experiment, source: str) -> None:
             refuse(key, "not a finite number", "give an ordinary number")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", experiment.device):
         refuse("device", f"there is no device {experiment.device!r}", "allowed are auto, cpu, cuda, cuda:N")
+    named = {"name": [experiment.name], "models": [model.id for model in experiment.models], "tasks": tasks.datasets}
+    for key, texts in named.items():
+        if not all(map(is_name, texts)):
+            refuse(key, "an empty name, or one with a line break or a control character", "write it without")
     for dataset in tasks.datasets:
         if dataset not in DATASETS and not dataset.endswith(".jsonl"):
             refuse("tasks.datasets", f"there is no data set {dataset!r}", unknown_dataset(dataset))

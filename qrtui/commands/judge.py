@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qrtui import paths
 from qrtui.commands import options
 from qrtui.judge.values import printable
 
@@ -128,7 +129,7 @@ def _tasks(dataset: str | None, file: Path | None) -> dict[str, Task]:
     if dataset is not None:
         return {task.task_id: task for task in load_tasks(dataset)}
     assert file is not None
-    return {task.task_id: with_evalplus_types(task) for task in read_tasks(file.expanduser(), str(file))}
+    return {task.task_id: with_evalplus_types(task) for task in read_tasks(paths.expanded(file), str(file))}
 
 
 def _take(item: tuple[Sample, Verdict] | BadSample, score: Score, say: Callable[[str], None]) -> None:

@@ -62,6 +62,8 @@ def read_samples(path: Path, tasks: Mapping[str, Task]) -> Iterator[Sample | Bad
     """
     numbers: Counter[str] = Counter()
     line = 0
+    if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
+        raise SamplesError(f"{path} is a device", "name the .jsonl file of samples")
     try:
         with _opened(path) as stream:
             for line, content in _lines(stream):

@@ -57,10 +57,10 @@ def resolve(id: str) -> ModelInfo:
     for info in _entries():
         if name.lower() in (info.name, info.hub_id.lower()):
             return info
-    path = Path(name).expanduser()
-    if path.is_file() or path.suffix.lower() == ".gguf":
+    path = paths.expanded(name)
+    if paths.is_file(path) or path.suffix.lower() == ".gguf":
         return _gguf(path)
-    if path.is_dir() and (path / "config.json").is_file():
+    if paths.is_file(path / "config.json"):
         return _folder(path)
     if name.startswith((".", "/", "~")):
         raise ModelError(f"there is no model in {name}", "name a folder with config.json and *.safetensors")
@@ -76,7 +76,7 @@ def resolve(id: str) -> ModelInfo:
 def _gguf(path: Path) -> ModelInfo:
     if path.suffix.lower() != ".gguf":
         raise ModelError(f"{path} is a file but not a .gguf file", "name the folder the weights are in")
-    if not path.is_file():
+    if not paths.is_file(path):
         raise ModelError(f"there is no file {path}", "check the path")
     return ModelInfo(name=path.stem, source="gguf", path=str(path.resolve()), bytes=0)
 

@@ -33,6 +33,8 @@ def convert(source: Path, target: Path) -> None:
     from qrtui.quiet import quiet_libraries
 
     quiet_libraries()
+    if source.is_file():
+        _refuse_absurd(source)
     folder, gguf = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})
     tokenizer = AutoTokenizer.from_pretrained(folder, **gguf)
     report(1, _STEPS, source.name)
@@ -42,6 +44,16 @@ def convert(source: Path, target: Path) -> None:
     report(3, _STEPS, source.name)
     tokenizer.save_pretrained(target)
     report(_STEPS, _STEPS, source.name)
+
+
+def _refuse_absurd(gguf: Path) -> None:
+    """End where the file asks for more layers than it has weights: to build them would take hours and all memory."""
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    said = load_gguf_checkpoint(gguf)
+    layers, weights = said["config"].get("num_hidden_layers", 0), said["ignore"].get("tensor_count", 0)
+    if layers > weights:
+        sys.exit(f"it asks for {layers:,} layers, and there are {weights:,} weights")
 
 
 def plain_model(folder: Path, gguf: dict[str, str]) -> Any:

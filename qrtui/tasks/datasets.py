@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from qrtui.errors import AbsentDataSetError, TaskError, nearest
-from qrtui.paths import shipped
+from qrtui.paths import expanded, shipped
 from qrtui.tasks.task import Task
 
 
@@ -21,7 +22,7 @@ def load_tasks(dataset: str) -> list[Task]:
     here and cannot be fetched.
     """
     if dataset.endswith(".jsonl"):
-        return read_tasks(Path(dataset).expanduser(), dataset)
+        return read_tasks(expanded(dataset), dataset)
     if dataset not in DATASETS:
         raise TaskError(f"there is no data set {dataset!r}", unknown_dataset(dataset))
     return _load_named(dataset)
@@ -113,6 +114,8 @@ def _task(fields: dict[str, Any], place: str, dataset: str) -> Task:
                 f"{place}: no {key!r}",
                 "see EvalPlus' format: task_id prompt entry_point canonical_solution base_input plus_input",
             )
+        if re.search(r"[\ud800-\udfff]", fields[key]):
+            raise TaskError(f"{place}: {key!r} holds half a surrogate pair, which is no text", "mend that line")
     for key in ("base_input", "plus_input"):
         inputs = fields.get(key) or []
         if not isinstance(inputs, list | tuple) or not all(isinstance(call, list | tuple) for call in inputs):

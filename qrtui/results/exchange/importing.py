@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from qrtui.paths import expanded
 from qrtui.perturb.dose import Dose
 from qrtui.perturb.noise import NoiseKind
 from qrtui.results.exchange.header import Header, read_header
@@ -48,7 +49,7 @@ def import_run(store: Store, folder: Path) -> Imported:
     completions and verdicts that it lacks, and counts as finished if the imported one does. Raises ExchangeError, with
     the file and the line, for anything that is not as an export writes it; then nothing was imported.
     """
-    folder = folder.expanduser()
+    folder = expanded(folder)
     header = read_header(folder)
     try:
         return _Import(store, header, LinesReader(folder, header.files)).take_over()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from qrtui.paths import expanded
 from qrtui.results.exchange.lines import ExchangeError
 
 
@@ -23,7 +24,7 @@ def new_file(path: Path) -> AbstractContextManager[Path]:
 
 @contextmanager
 def _new(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         if os.path.lexists(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -15,6 +14,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import SelectionList, Static
 
 from qrtui.errors import QrtuiError
+from qrtui.paths import expanded
 from qrtui.results.chart_kinds import CHARTS, ChartKind, make_chart
 from qrtui.results.charts import Chart
 from qrtui.tui.chart_runs import PAPER, ChartRuns
@@ -269,7 +269,7 @@ class ChartsScreen(FramedScreen):
         name = await self.app.push_screen_wait(AskPath("Save the chart", told, self._file_name(ending)))
         if name is None:
             return
-        path = Path(name).expanduser()
+        path = expanded(name)
         wide = None if isinstance(made, Chart) and len(made.panels) == 1 else _PAGE_MM
         try:
             content = await asyncio.to_thread(chart_bytes, made, path, wide)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 
 from qrtui.errors import QrtuiError
+from qrtui.paths import expanded
 from qrtui.printable import printable
 from qrtui.tui.screens.ask_words import AskWords
 from qrtui.tui.screens.dialogs import AskPath, Question
@@ -76,7 +77,7 @@ class RunChanges:
         path = await self.app.push_screen_wait(AskPath(f"Export run {run.id}", text, f"qrtui-run-{run.id}"))
         if not path:
             return
-        folder = Path(path).expanduser().absolute()
+        folder = expanded(path).absolute()
         try:
             await asyncio.to_thread(_export, self.app.database, run.id, folder)
         except QrtuiError as error:

@@ -9,6 +9,7 @@ from textual import on, work
 from textual.widgets import Select
 
 from qrtui.errors import PresetError, QrtuiError
+from qrtui.paths import expanded
 from qrtui.presets import (
     find_preset,
     load_preset,
@@ -96,7 +97,7 @@ class PresetsOfSetup(FramedScreen):
         # The name of a shipped one goes on to mean that one.
         file = own_presets_folder() / f"{f'my-{name}' if name in preset_names() else name}.toml"
         typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(file)))
-        path = Path(typed).expanduser() if typed else None
+        path = expanded(typed) if typed else None
         if path is None or not await self._may_write(path):
             return
         try:
