@@ -1,17 +1,14 @@
 """The database: what is kept, what is found again, what is refused."""
 
-import json
 import sqlite3
 import stat
 
 import msgspec
 import pytest
-from sqlite_utils import Database
 
 from qrtui.errors import StoreError
-from qrtui.judge.verdict import JUDGE_VERSION, Verdict
-from qrtui.results.records import Completion, digest
-from qrtui.results.schema import migrations
+from qrtui.judge.verdict import Verdict
+from qrtui.results.records import Completion
 from qrtui.results.store import Store
 
 from .conftest import TASKS, determinants, fill, planned
@@ -186,38 +183,3 @@ def test_a_name_that_is_no_line_is_refused(store, name):
     with pytest.raises(StoreError):
         store.tag_run(run, [name])
     assert store.run().name == "fixed"
-
-
-def test_the_first_schema_is_brought_up_to_date_with_all_that_it_held(tmp_path):
-    path = tmp_path / "old.db"
-    old = Database(sqlite3.connect(path))
-    migrations.apply(old, stop_before="m002_doses_and_translations")
-    key = determinants("fp32", "clean", "Demo/0")
-    table = msgspec.to_builtins(key)
-    prompt = table.pop("prompt")
-    with old.atomic():
-        old.execute("INSERT INTO prompts VALUES (?, ?)", [digest(prompt), prompt])
-        old.execute(
-            "INSERT INTO completions VALUES (?, ?, ?, 't', 's', ?, 'stop', 5, 0.5, 99, 0.25, '2026-01-01')",
-            [key.key(), json.dumps(table, sort_keys=True), digest(prompt), digest("s")],
-        )
-        for version in ("1", JUDGE_VERSION):
-            old.execute(
-                "INSERT INTO verdicts VALUES (?, 'h', ?, 'passed', NULL, NULL, NULL, NULL, NULL, 'L2', 0.1, 'then')",
-                [digest("s"), version],
-            )
-        old.execute("INSERT INTO runs VALUES (7, 'old', '{}', 'f', 'finished', '2026-01-01', NULL, '{}')")
-        old.execute("INSERT INTO conditions VALUES (3, 7, 0, 'm', 'fp32', 1, 'demo', 'gaussian 0.1 after')")
-        for task in range(2):
-            completion = key.key() if task == 0 else "not yet made"
-            old.execute(
-                "INSERT INTO results VALUES (3, ?, ?, 0, 'h', ?, ?)", [task, f"Demo/{task}", digest(prompt), completion]
-            )
-    old.close()
-    with Store(path) as store:
-        run = store.run()
-        assert (run.id, run.total, run.judged, run.tags) == (7, 2, 1, ())
-        assert [(c.memory, c.weights_perturbed) for c in store.conditions(7)] == [(99, 0.25)]
-        assert [outcome.base for outcome in store.outcomes(7)] == ["passed", None]
-        assert store.seconds_per_completion("r1", "fp32", "cpu") == 0.5
-        store.tag_run(7, ["old"])
