@@ -34,25 +34,26 @@ _BAR_WIDTH = 30
 _MB = 1e6
 
 
-def run_plainly(experiment: Experiment, database: Path, out: TextIO, *, allow_unsafe_judge: bool = False) -> RunEnded:
+def run_plainly(
+    experiment: Experiment, database: Path, out: TextIO, control: Control, *, allow_unsafe_judge: bool = False
+) -> RunEnded:
     """Run an experiment, telling about it on `out`; returns how it ended.
 
-    The first SIGINT, SIGTERM or SIGHUP stops the run cleanly within a token, a second ends the process at once. So does
-    the loss of `out`: a pipe that nobody reads any more, a terminal whose line dropped.
+    It stops where `control` says so, and where `out` is lost: a pipe that nobody reads any more, a terminal whose line
+    dropped.
     """
     from qrtui.run import run
 
     narrator = Narrator(out)
-    with stopping_on_signals() as control:
 
-        def tell(event: Event) -> None:
-            try:
-                narrator(event)
-            except OSError:
-                silence(out)
-                control.stop()
+    def tell(event: Event) -> None:
+        try:
+            narrator(event)
+        except OSError:
+            silence(out)
+            control.stop()
 
-        return run(experiment, database, tell, control, allow_unsafe_judge=allow_unsafe_judge)
+    return run(experiment, database, tell, control, allow_unsafe_judge=allow_unsafe_judge)
 
 
 def silence(stream: TextIO) -> None:

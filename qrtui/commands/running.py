@@ -12,6 +12,7 @@ from qrtui import paths
 from qrtui.commands import options
 
 if TYPE_CHECKING:
+    from qrtui.events import RunEnded
     from qrtui.plan import Plan
     from qrtui.spec import Experiment
 
@@ -98,10 +99,17 @@ def plan(
 
 
 def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_json: bool) -> int:
-    from qrtui.plain import run_plainly
+    from qrtui.plain import run_plainly, stopping_on_signals
 
     out = sys.stderr if as_json else sys.stdout
-    ended = run_plainly(experiment, database, out, allow_unsafe_judge=allow_unsafe_judge)
+    # To the end of the report: a signal that comes late breaks off nothing.
+    with stopping_on_signals() as control:
+        ended = run_plainly(experiment, database, out, control, allow_unsafe_judge=allow_unsafe_judge)
+        return _told(ended, database, as_json)
+
+
+def _told(ended: RunEnded, database: Path, as_json: bool) -> int:
+    """Print what a run came to; returns the exit status."""
     if ended.status in ("failed", "interrupted"):
         click.echo(f"qrtui: {ended.reason}", err=True)
         return 1

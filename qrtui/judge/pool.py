@@ -171,7 +171,8 @@ class _Worker(threading.Thread):
             self._server.kill()
 
     def _find_level(self) -> None:
-        server = _Server(None)
+        """Start a server at the level that works here. Raises JudgeError where none may be used."""
+        server = _probed()
         if server.level is None:
             server.kill()
             if not self._allow_unsafe:
@@ -247,6 +248,21 @@ class _Worker(threading.Thread):
             level=self._level.result(),
             seconds=seconds,
         )
+
+
+def _probed() -> _Server:
+    """A server at the level found by trying, None where none was found twice. Raises JudgeError if none starts."""
+    try:
+        server = _Server(None)
+        if server.level is not None:
+            return server
+        server.kill()
+    except _ServerDied:
+        pass  # killed while it was starting, perhaps: that would tell nothing about the machine
+    try:
+        return _Server(None)
+    except _ServerDied as error:
+        raise JudgeError(f"the judge does not start ({error})", "run qrtui doctor, then the same run again") from None
 
 
 def _environment() -> dict[str, str]:

@@ -39,6 +39,15 @@ def main(settings: dict[str, Any]) -> None:
     """Serve until the socket closes. `settings`: packages (folders to read), scratch (to make), locked."""
     scratch = settings["scratch"]
     Path(scratch).mkdir(mode=0o700)
+    try:
+        _get_ready_and_serve(settings, scratch)
+    finally:
+        # Also where the judge ended while this was starting.
+        _bury({})
+        remove(scratch)
+
+
+def _get_ready_and_serve(settings: dict[str, Any], scratch: str) -> None:
     _import_the_usual(settings["packages"])
     confine.adopt_orphans()
     with contextlib.suppress(OSError):
@@ -56,11 +65,7 @@ def main(settings: dict[str, Any]) -> None:
         seccomp.prepared(os.uname().machine)
     processes = confine.processes_allowed(filtered=rules is not None)
     gc.freeze()
-    try:
-        _serve(control, rules, scratch, processes)
-    finally:
-        _bury({})
-        remove(scratch)
+    _serve(control, rules, scratch, processes)
 
 
 def _import_the_usual(packages: list[str]) -> None:
