@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import torch
 
+from qrtui import run as run_module
 from qrtui.control import Control
 from qrtui.errors import QrtuiError
 from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
@@ -75,8 +76,9 @@ def verdicts(database, which="latest"):
         return {(*conditions[o.condition], o.task): o.base for o in store.outcomes(record.id)}
 
 
-def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
-    database = tmp_path / "a.db"
+def test_a_run_from_start_to_finish_and_again(experiment, tmp_path, monkeypatch):
+    database, read_ahead = tmp_path / "a.db", []
+    monkeypatch.setattr(run_module, "read_ahead", read_ahead.append)
     ended, watched = execute(experiment, database)
     assert ended.status == "finished"
     assert isinstance(watched.events[-1], RunEnded)
@@ -86,6 +88,7 @@ def test_a_run_from_start_to_finish_and_again(experiment, tmp_path):
     assert watched.of(Judged)[-1].judged == 24
     # One load per precision, for all its conditions.
     assert [loaded.precision for loaded in watched.of(ModelLoaded)] == ["fp32", "bf16"]
+    assert len(read_ahead) == 1
     noisy = [event for event in watched.of(ConditionStarted) if event.perturbation.startswith("gaussian")]
     assert [event.dose.share for event in noisy] == [1.0, 1.0]
     with Store(database) as store:

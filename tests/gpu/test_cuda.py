@@ -9,6 +9,9 @@ import torch
 from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.generate.batching import batch_size
 from qrtui.generate.decode import Request, decode
+from qrtui.generate.peak import peak_memory
+from qrtui.generate.settings import Generation
+from qrtui.generate.ways import fastest_way
 from qrtui.models.catalog import resolve
 from qrtui.models.gpu_check import examine_gpus
 from qrtui.models.load import load, unload
@@ -113,3 +116,23 @@ def test_running_out_of_gpu_memory_is_told_apart_from_losing_the_gpu():
 
 def test_doctor_names_the_gpu_and_its_memory():
     assert f"cuda:0 {torch.cuda.get_device_name(0)}" in examine_gpus().found
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_what_is_allocated_stays_within_what_the_plan_says(tiny_llama, name):
+    info, settings = resolve(str(tiny_llama)), Generation(max_new_tokens=64, batch_size=16)
+    texts = [" ".join(f"w{3 + at % 60}" for _ in range(80)) for at in range(16)]
+    planned = peak_memory(info, PRECISIONS[name], "cuda", texts, settings, is_noisy=False)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    loaded = load(info, PRECISIONS[name], "cuda")
+    try:
+        said = []
+        with fastest_way(loaded, said.append):
+            asked = [Request(text, (), add_special_tokens=True) for text in texts]
+            list(decode(loaded.model, loaded.tokenizer, asked, max_new_tokens=64, slots=16))
+        assert said == []
+        # Activations of so small a model weigh as much as the model: megabytes on top.
+        assert torch.cuda.max_memory_allocated() - before < 1.2 * planned + 50e6
+    finally:
+        unload(loaded)
