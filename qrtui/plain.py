@@ -25,6 +25,7 @@ from qrtui.events import (
     RunStarted,
     Stage,
 )
+from qrtui.judge.verdict import level_in_words
 from qrtui.pace import seconds_left
 from qrtui.printable import printable, unfiltered
 from qrtui.spec import Experiment
@@ -136,7 +137,7 @@ class Narrator:
         how = "resumed" if event.resumed else "started"
         self.say(
             f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"
-            f" {event.to_generate} to make; device {event.device}, judge {event.level}"
+            f" {event.to_generate} to make; device {event.device}, judge {level_in_words(event.level)}"
         )
         if event.to_generate == 0:
             self.say("nothing to generate: every completion is known from an earlier run")

@@ -88,3 +88,8 @@ def test_a_progress_line_in_a_pipe_says_each_stage_once():
             show(f"m: download {share:.0%}", share)
         show("m: verify", None)
     assert out.getvalue().splitlines() == ["m: download 10%", "m: verify"]
+
+
+def test_a_judge_that_isolates_nothing_is_told_where_the_run_begins():
+    (line,) = told([RunStarted(3, "demo", 10, 4, 6, "cpu", "L1", False)])
+    assert line.endswith("judge L1, NOT isolated")

@@ -19,6 +19,16 @@ Status = Literal[
 ]
 Level = Literal["L3", "L2", "L1"]
 
+
+def level_in_words(level: str) -> str:
+    """The level as a person must see it: that generated code is not isolated is said wherever it was consented to.
+
+    >>> level_in_words("L2"), level_in_words("L1")
+    ('L2', 'L1, NOT isolated')
+    """
+    return f"{level}, NOT isolated" if level == "L1" else level
+
+
 JUDGE_VERSION = "3"
 """Part of every verdict's key: raise it when a change of the judge could change a verdict."""
 

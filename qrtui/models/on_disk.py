@@ -90,7 +90,7 @@ def weight_files(folder: Path) -> list[Path]:
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
             return []
         files = [folder / name for name in sorted(set(names))]
-        return files if all(file.is_file() for file in files) else []
+        return files if all(map(paths.is_file, files)) else []
     whole = folder / "model.safetensors"
     return [whole] if whole.is_file() else []
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from qrtui.judge.verdict import JUDGE_VERSION
+from qrtui.judge.verdict import JUDGE_VERSION, level_in_words
 from qrtui.results.records import RunRecord
 from qrtui.results.statistics import BOOTSTRAP_SEED
 from qrtui.results.store import Store
@@ -88,7 +88,7 @@ def provenance_lines(found: Provenance) -> list[str]:
         f"with: {_listed(libraries)}",
         *(f"attack {name}: {made_with}" for name, made_with in found.attacks.items()),
         f"device: {', '.join(filter(None, [found.device, found.device_name, found.machine])) or 'not noted'}",
-        f"judge: version {found.judge_version}, level {found.judge_level or 'not noted'}",
+        f"judge: version {found.judge_version}, level {level_in_words(found.judge_level or 'not noted')}",
         f"started {found.started}, {f'ended {found.finished}' if found.finished else 'not ended'}",
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qrtui.errors import QrtuiError
+from qrtui.judge.verdict import level_in_words
 from qrtui.tui.wording import NOTHING
 
 if TYPE_CHECKING:
@@ -58,4 +59,4 @@ def subject_of(experiment: Experiment) -> str:
 
 
 def _place(level: str | None, device: str | None) -> str:
-    return "   ".join(filter(None, [f"judge {level}" if level else "", device or ""]))
+    return "   ".join(filter(None, [f"judge {level_in_words(level)}" if level else "", device or ""]))

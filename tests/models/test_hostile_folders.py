@@ -79,6 +79,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "index of numbers": put(INDEX, b'{"weight_map": {"a": 1, "b": "x"}}'),
     "index without names": put(INDEX, b'{"weight_map": null}'),
     "index that leads out": put(INDEX, b'{"weight_map": {"lm_head.weight": "../copy/model.safetensors"}}'),
+    "index of a name too long": put(INDEX, b'{"weight_map": {"a": "%s"}}' % (b"x" * 5000)),
     "missing shard": put(INDEX, b'{"weight_map": {"a": "model-00001-of-00002.safetensors"}}'),
     "no config": lambda folder: (folder / "config.json").unlink(),
     "garbled config": put("config.json", b"\xff\x00{"),

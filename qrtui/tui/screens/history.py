@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import DataTable, Input, Static
 
 from qrtui.errors import QrtuiError
+from qrtui.judge.verdict import level_in_words
 from qrtui.printable import printable
 from qrtui.tui.headline import subject_of_record
 from qrtui.tui.screens.framed import FramedScreen
@@ -189,6 +190,7 @@ class HistoryScreen(RunChanges, FramedScreen):
         self.query_one("#chosen-panel").border_title = f"Run {run.id}, {printable(run.name)}"
         took = f", ended {local_time(run.finished)}" if run.finished else ""
         device, level = (run.environment.get(key) or NOTHING for key in ("device", "judge_level"))
+        level = level_in_words(level)
         self.query_one("#chosen-subject", Static).update(
             printable(f"{subject_of_record(run)}   began {local_time(run.started)}{took}   {device}   judge {level}")
         )
