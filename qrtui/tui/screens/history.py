@@ -59,6 +59,7 @@ class HistoryScreen(RunChanges, FramedScreen):
         self._read_so_far = 0
         self._count = 0
         self._state = -1
+        self._told = ""
 
     def body(self) -> ComposeResult:
         """Runs above, the chosen one below."""
@@ -102,8 +103,12 @@ class HistoryScreen(RunChanges, FramedScreen):
         try:
             count, every, runs = await self.app.reader.ask(lambda store: self._listed(store, search, limit))
         except QrtuiError as error:
-            self.report(error)
+            # Once: it is read again and again, and each time the dialog is closed.
+            if str(error) != self._told:
+                self._told = str(error)
+                self.report(error)
             return
+        self._told = ""
         self._read_so_far = len(runs) if further else max(self._read_so_far, min(len(runs), _PAGE))
         self._count = count
         self._show_runs(runs, search, every)
