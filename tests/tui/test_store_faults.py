@@ -28,8 +28,8 @@ async def test_a_run_that_another_process_executes_is_told_of(experiment, databa
         run = other.begin_run("tiny", {}, make_plan(experiment, other).conditions, {})
         app = QrtuiApp(database, experiment, True, run_function=real_run)
         async with app.run_test(size=(120, 36)) as pilot:
-            await until(pilot, lambda: isinstance(app.screen, Message))
-            assert f"run {run} is under way in process" in said(app)
+            await until(pilot, lambda: f"run {run} is under way in process" in said(app))
+            assert isinstance(app.screen, Message)
             assert not app.engine.busy
         assert other.run().status == "running"
 
@@ -49,8 +49,7 @@ async def test_a_database_that_cannot_be_used_is_told_of(opened, database, fault
     words = {"garbage": "not a database", "newer": "newer qrtui", "truncated": "malformed"}[fault]
     async with opened() as (app, pilot):
         await pilot.press("5")
-        await until(pilot, lambda: isinstance(app.screen, Message))
-        assert words in said(app)
+        await until(pilot, lambda: isinstance(app.screen, Message) and words in said(app))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, Message))
         await pilot.press("1")
