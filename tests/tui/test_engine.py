@@ -9,7 +9,7 @@ from qrtui.events import ConditionStarted, Decoding, Fetching, Generated, Paused
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox
 from qrtui.tui.run_state import RunState
-from qrtui.tui.screens.run import progress_in_words, stage_in_words
+from qrtui.tui.run_words import progress_in_words, stage_in_words
 
 
 def test_a_flood_wakes_the_screen_once_and_keeps_only_the_last_of_what_is_replaced():

@@ -16,13 +16,20 @@ from textual.widgets import Static
 from qrtui.errors import QrtuiError
 from qrtui.paths import log_file
 from qrtui.tui.run_state import RunState
+from qrtui.tui.run_words import (
+    progress_in_words,
+    reach_in_words,
+    stage_in_words,
+    strength_in_words,
+    waiting_in_words,
+)
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.conditions_table import ConditionsTable, Intervals
 from qrtui.tui.widgets.device_line import DeviceLine
 from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
 from qrtui.tui.widgets.run_charts import RunCharts
-from qrtui.tui.wording import counted, in_time
+from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.results.strengths import AttackStrength
@@ -157,7 +164,9 @@ class RunScreen(FramedScreen):
         self._shown = rows, at_work
         table, panel = self.query_one(ConditionsTable), self.query_one("#conditions-panel")
         table.show(rows, at_work, self._intervals)
-        panel.border_title = f"Conditions, {table.protocol} noise{_reach(rows)}" if table.protocol else "Conditions"
+        panel.border_title = (
+            f"Conditions, {table.protocol} noise{reach_in_words(rows)}" if table.protocol else "Conditions"
+        )
         finished = sum(row.n == row.total for row in rows)
         panel.border_subtitle = f"{finished} of {counted(len(rows), 'condition')} done"
 
@@ -174,7 +183,7 @@ class RunScreen(FramedScreen):
         """How strong the perturbation under the cursor is: unequal doses must not be taken for equal ones."""
         row = self.query_one(ConditionsTable).row_at_cursor
         self.query_one("#strength", Static).update(
-            _strength(row, next(iter(self._strengths.values()), ())) if row else ""
+            strength_in_words(row, next(iter(self._strengths.values()), ())) if row else ""
         )
 
     @work(exclusive=True, group="device")
@@ -256,47 +265,6 @@ class RunScreen(FramedScreen):
         getattr(self.query_one(ConditionsTable), f"action_{move}")()
 
 
-def stage_in_words(state: RunState) -> str:
-    """What the engine is doing: `generating with smollm2-135m in nf4, 74 tok/s`."""
-    if state.phase == "paused":
-        return f"paused while {state.stage}; p goes on"
-    rate = f", {state.tokens_per_second:.0f} tok/s" if state.tokens_per_second and state.phase == "running" else ""
-    words = state.stage + (rate if state.stage.startswith("generating") else "")
-    if state.phase in ("stopped", "interrupted"):
-        return f"{words}   r resumes it"
-    return words if state.under_way else f"{words}   3 compares, r runs it again"
-
-
-def waiting_in_words(state: RunState) -> str:
-    """Which experiments wait for the run under way: `then equal-dose, demo; d drops demo`."""
-    names = [experiment.name for experiment, _ in state.waiting]
-    if not names:
-        return ""
-    start = "" if state.under_way else "; w starts it"
-    return f"{'then' if state.under_way else 'waiting:'} {', '.join(names)}{start}; d drops {names[-1]}"
-
-
-def progress_in_words(state: RunState, now: float) -> tuple[float | None, str]:
-    """The share of a run's results that are judged, and the words beside the bar."""
-    if state.fetched is not None and state.fetched[1]:
-        return state.fetched[0] / state.fetched[1], f"{state.fetched[0] / state.fetched[1]:.0%}"
-    if not state.total:
-        return None, ""
-    words = f"{state.judged:,} of {state.total:,}"
-    left = state.remaining(now)
-    if state.under_way and left is not None and state.phase != "stopping":
-        words += f"   {'less than a minute' if left < 60 else 'about ' + in_time(left)} left"
-    return state.judged / state.total, words
-
-
-def _reach(rows: Sequence[Row]) -> str:
-    """Which share of the weights the noise reached, for each precision: the doses are not equal."""
-    shares = {
-        row.condition.precision: row.condition.weights_perturbed for row in rows if row.condition.weights_perturbed
-    }
-    return " on " + ", ".join(f"{share:.0%} of {precision}" for precision, share in shares.items()) if shares else ""
-
-
 def _rows(store: Any, run: int) -> Any:
     from qrtui.results.table import table
 
@@ -319,13 +287,3 @@ def _strengths(store: Any, run: int) -> Any:
     from qrtui.results.strengths import attack_strengths
 
     return attack_strengths(store.conditions(run), store.prompts(run))
-
-
-def _strength(row: Row, attacks: Sequence[AttackStrength]) -> str:
-    condition = row.condition
-    if condition.dose is not None:
-        return f"{condition.precision} {condition.perturbation}: {condition.dose.in_words}"
-    for attack in attacks:
-        if (attack.dataset, attack.perturbation) == (condition.dataset, condition.perturbation):
-            return f"{condition.perturbation}: {attack.in_words}"
-    return ""
