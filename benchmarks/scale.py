@@ -41,7 +41,7 @@ USABLE = {
     ("1", "setup"): r"\d completions",
     ("2", "run"): r"of [\d,]+ conditions? done",
     ("3", "compare"): r"as judged",
-    ("4", "charts"): r"quantized more robust",
+    ("4", "charts"): r"no ratio|more robust",
     ("5", "history"): r"pass@1",
     ("6", "playground"): r"puts the prompt",
 }
