@@ -42,7 +42,7 @@ USABLE = {
     ("2", "run"): r"of [\d,]+ conditions? done",
     ("3", "compare"): r"as judged",
     ("4", "charts"): r"no ratio|more robust",
-    ("5", "history"): r"pass@1",
+    ("5", "history"): r"\d/\d+ +\.\d{3}",
     ("6", "playground"): r"puts the prompt",
 }
 """By key and room: words that stand on the screen when what one comes for does."""
