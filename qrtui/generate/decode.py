@@ -126,6 +126,8 @@ class _Decoder:
         self._max_new_tokens, self._temperature = max_new_tokens, temperature
         self._end_tokens = end_tokens(model, tokenizer)
         self._extra = _accepted(model, logits_to_keep=1)
+        # transformers calls it `cache` from 5.24 on, and tells of the other name at every pass.
+        self._cache_name = "cache" if _accepted(model, cache=None) else "past_key_values"
         self._device = next(model.parameters()).device
         self._slots = slots or len(requests)
         # Few at first, then ever more, so that the first completions do not wait for many prompts to be read.
@@ -284,8 +286,8 @@ class _Decoder:
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=past,
             use_cache=True,
+            **{self._cache_name: past},
             **self._extra,
         )
         return output.logits[:, -1].float(), output.past_key_values
