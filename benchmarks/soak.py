@@ -1,6 +1,6 @@
 """A long run that is hurt again and again: what is lost, and what leaks?
 
-    python benchmarks/soak.py [--tasks 250] [--faults 100] [--seed 0]
+    python benchmarks/soak.py [--tasks 250] [--faults 100] [--seed 0] [--quick]
 
 A tiny random model (made here, so that a token costs next to nothing) completes every task in eight conditions through
 the real command, judge and database: 2,000 completions. At random moments the program is killed, hung up on, told to
@@ -421,9 +421,12 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=250)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="20 tasks and 8 faults")
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look")
     parser.add_argument("--work", nargs=3, type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.tasks, chosen.faults = 20, 8
     if chosen.work:
         work(*chosen.work)
     folder, rng = Path(tempfile.mkdtemp(prefix="soak-")), random.Random(chosen.seed)

@@ -13,6 +13,7 @@ from qrtui.errors import QrtuiError
 from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.generate.settings import Generation
 from qrtui.plan import make_plan
+from qrtui.results.exchange.exporting import export_run
 from qrtui.results.store import Store
 from qrtui.results.table import table
 from qrtui.run import run
@@ -78,6 +79,7 @@ def verdicts(database, which="latest"):
 
 def test_a_run_from_start_to_finish_and_again(experiment, tmp_path, monkeypatch):
     database, read_ahead = tmp_path / "a.db", []
+    monkeypatch.setenv("HF_TOKEN", "hf_averyprivatetoken")
     monkeypatch.setattr(run_module, "read_ahead", read_ahead.append)
     ended, watched = execute(experiment, database)
     assert ended.status == "finished"
@@ -114,6 +116,13 @@ def test_a_run_from_start_to_finish_and_again(experiment, tmp_path, monkeypatch)
     fresh = tmp_path / "b.db"
     execute(experiment, fresh)
     assert verdicts(fresh) == verdicts(database)
+
+    # What the environment holds of secrets is in no file that a run leaves, nor in what is handed on.
+    with Store(fresh) as store:
+        export_run(store, store.run(), tmp_path / "handed on")
+        written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(written) > 8
+    assert not [content for content in written if b"hf_averyprivatetoken" in content]
 
 
 def test_a_stopped_run_is_resumed_where_it_was(experiment, tmp_path):
