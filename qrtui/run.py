@@ -34,6 +34,7 @@ from qrtui.events import (
 )
 from qrtui.fetching.child import StoppedError
 from qrtui.fetching.progress import FetchProgress
+from qrtui.generate.trial import tried_meanwhile
 from qrtui.judge.pool import JudgePool
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place
@@ -346,15 +347,17 @@ class _Runner:
         """The model of a group, loaded for as long as groups need it, and what gives it noise."""
         self._pass_gate()
         self._emit(Stage(f"loading {group.model.name} in {group.precision}"))
-        from qrtui.quiet import quiet_libraries
+        choice, carrier = group.choice, None
+        prompts = [job for other in self._plan.groups if other.model == group.model for job in other.jobs]
+        with tried_meanwhile(group.model, prompts, self._pass_gate, trusted=choice.trust_remote_code):
+            from qrtui.quiet import quiet_libraries
 
-        # Some of them talk while they are imported.
-        quiet_libraries()
-        from qrtui.models.load import load, unload
-        from qrtui.perturb.weights import NoiseCarrier
+            # Some of them talk while they are imported.
+            quiet_libraries()
+            from qrtui.models.load import load, unload
+            from qrtui.perturb.weights import NoiseCarrier
 
         device = self._plan.experiment.device
-        choice, carrier = group.choice, None
         loaded = load(group.model, PRECISIONS[group.precision], device, trust_remote_code=choice.trust_remote_code)
         try:
             if device_type(loaded.device) != device_type(self._plan.device):

@@ -27,6 +27,14 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that is not the user's, and the same for all tests that want one: what one has tried, the next knows."""
+    folder = tmp_path_factory.getbasetemp() / "own-cache"
+    monkeypatch.setenv("QRTUI_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random Llama: hidden 64, 2 layers, 64 words, tied embeddings. Do not change it."""

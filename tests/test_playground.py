@@ -1,6 +1,7 @@
 """The Playground's engine: a real (tiny, random) model, the real judge, the real database."""
 
 import json
+import shutil
 
 import msgspec
 import pytest
@@ -35,9 +36,8 @@ ATTACK = Perturbation(attack=CharacterAttack())
 
 
 @pytest.fixture
-def file(tmp_path, monkeypatch):
+def file(tmp_path, own_cache, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "own.jsonl"
     path.write_text(json.dumps(TASK))
     return path
@@ -221,6 +221,20 @@ def test_a_prompt_of_ones_own_without_tests_is_written_and_not_judged(room, turn
 def test_what_cannot_be_played_ends_in_words(room, turn, change, words):
     assert room.play(msgspec.structs.replace(turn, **change)) == "failed"
     assert words in room.events[-1].reason
+
+
+def test_a_template_that_loops_on_one_prompt_ends_that_turn_and_no_other(room, turn, tiny_llama, tmp_path):
+    model = shutil.copytree(tiny_llama, tmp_path / "model")
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    content = "messages[0]['content']"
+    (model / "chat_template.jinja").write_text(
+        "{% if 'w7' in " + content + " %}" + loop + "{% endif %}{{ " + content + " }}{{ messages[1]['content'] }}"
+    )
+    turn = msgspec.structs.replace(turn, model=ModelChoice(id=str(model)))
+    assert room.play(turn) == "finished"
+    assert room.play(msgspec.structs.replace(turn, prompt="w3 w7")) == "failed"
+    assert "the chat template or tokenizer of model cannot be used for" in room.events[-1].reason
+    assert room.play(msgspec.structs.replace(turn, prompt="w3 w4")) == "finished"
 
 
 SQUARE = "Write a function that squares.\nassert sq(3) == 9\nassert sq(1) == 1\n"

@@ -32,9 +32,8 @@ TASKS = [
 
 
 @pytest.fixture
-def experiment(tmp_path, tiny_llama, monkeypatch):
+def experiment(tmp_path, own_cache, tiny_llama, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path / "cache"))
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, TASKS)))
     return read_experiment(
         {

@@ -20,6 +20,7 @@ from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights
 from qrtui.models.precisions import Precision
 from qrtui.models.soundness import refuse_unsound
+from qrtui.models.tokenizer import load_tokenizer, shortened, wants_own_code
 from qrtui.quiet import quiet_libraries
 
 _AGAIN = "fetch or copy the model again"
@@ -64,7 +65,7 @@ def load(
     started = time.perf_counter()
     held = _cuda_bytes()
     try:
-        tokenizer = _load_tokenizer(folder, trust_remote_code)
+        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
         model = _load_weights(folder, precision, device_map, trust_remote_code)
     except ModelError:
         raise
@@ -143,27 +144,6 @@ def _device_map(device: str) -> str | dict[str, str]:
     raise ModelError(f"there is no device {device!r}", f"take auto or one of: {there}")
 
 
-def _load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, padding_side="left", trust_remote_code=trust_remote_code, local_files_only=True
-        )
-    except Exception as error:
-        if _wants_own_code(error):
-            raise
-        raise ModelError(
-            f"the tokenizer or config.json in {folder} cannot be read ({type(error).__name__}: {_shortened(error)})",
-            "fetch or copy the model again, with its tokenizer",
-        ) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token_id is None:
-        raise ModelError(f"the tokenizer in {folder} knows no end or padding token", "add one to its configuration")
-    return tokenizer
-
-
 def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str, str], trust_remote_code: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
@@ -189,13 +169,13 @@ def _load_weights(folder: Path, precision: Precision, device_map: str | dict[str
 
 
 def _explained(error: Exception, info: ModelInfo, precision: Precision) -> ModelError:
-    text = _shortened(error)
+    text = shortened(error)
     if is_out_of_memory(error):
         return ModelError(
             f"{info.name} in {precision.name} does not fit into memory",
             "take int8 or nf4, a smaller model, or another device",
         )
-    if _wants_own_code(error):
+    if wants_own_code(error):
         return ModelError(
             f"{info.name} wants to run code of its own",
             "take a model that transformers knows; or, if you have read that code, name a folder with it and write"
@@ -207,14 +187,6 @@ def _explained(error: Exception, info: ModelInfo, precision: Precision) -> Model
     if kind == "SafetensorError" or "safetensors" in text.lower() or "header" in text.lower():
         return ModelError(f"the weights of {info.name} are damaged ({text})", _AGAIN)
     return ModelError(f"{info.name} cannot be loaded ({kind}: {text})", "fetch it again or take another model")
-
-
-def _wants_own_code(error: Exception) -> bool:
-    return "trust_remote_code" in str(error) or "custom code" in str(error)
-
-
-def _shortened(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _cuda_bytes() -> int:

@@ -113,9 +113,9 @@ def uses_chat_template(info: ModelInfo) -> bool:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where it is absent or unreadable."""
+    """The object in a JSON file; empty where it is absent, unreadable or no file: a pipe would be waited for."""
     try:
-        read = json.loads(file.read_text(encoding="utf-8"))
+        read = json.loads(file.read_text(encoding="utf-8")) if paths.is_file(file) else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}

@@ -20,13 +20,16 @@ _ORIGINAL = "take the original model: qrtui quantizes it itself"
 def refuse_unsound(info: ModelInfo) -> None:
     """Raises ModelError where what is here of a model cannot be one; says nothing where nothing is here.
 
-    What is found: a file cut short or with a lying header, a `config.json` that is none or asks for more layers than
-    there are weights (building them takes hours before anything else is noticed), and weights that are quantized
-    already (torch would take their codes for numbers).
+    What is found: a pipe or device in a file's place (who opens it waits for ever), a file cut short or with a lying
+    header, a `config.json` that is none or asks for more layers than there are weights (building them takes hours,
+    then something else is noticed), and weights that are quantized already (torch would take their codes for numbers).
     """
     folder, name = local_path(info), info.name
     if folder is None:
         return
+    for entry in folder.glob("*"):
+        if entry.exists() and not entry.is_file() and not entry.is_dir():
+            raise ModelError(f"{entry.name} in the folder of {name} is no file", _AGAIN)
     config = read_json(folder / "config.json")
     if not config:
         raise ModelError(f"config.json of {name} is damaged or empty", _AGAIN)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from qrtui.errors import ModelError
+from qrtui.generate.trial import Asked, Trial
 from qrtui.judge.pool import JudgePool
 from qrtui.models.catalog import memory_needed
 from qrtui.models.device import device_type, main_memory
@@ -24,6 +25,11 @@ class Wanted(NamedTuple):
     trust_remote_code: bool
 
     @property
+    def trial(self) -> tuple[ModelInfo, bool]:
+        """What its prompts are tried on: the model's files, the same in any precision."""
+        return self.info, self.trust_remote_code
+
+    @property
     def name(self) -> str:
         """As a person reads it: `smollm2-135m in int8`."""
         return f"{self.info.name} in {self.precision}"
@@ -34,6 +40,7 @@ class Models:
 
     def __init__(self) -> None:
         self._loaded: dict[Wanted, Any] = {}
+        self._trials: dict[tuple[ModelInfo, bool], Trial] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,27 +56,39 @@ class Models:
         """Unload what is not wanted. Raises ModelError where what is to be loaded is more than the machine has."""
         for former in [one for one in self._loaded if one not in wanted]:
             self._unload(former)
+        for model in [one for one in self._trials if one not in {new.trial for new in wanted}]:
+            self._trials.pop(model).close()
         _refuse_too_much([one for one in wanted if one not in self._loaded])
 
     def holds(self, wanted: Wanted) -> bool:
         """Whether the model is loaded."""
         return wanted in self._loaded
 
-    def get(self, wanted: Wanted) -> Any:
-        """The `LoadedModel`, loaded first where it is not here yet. Raises ModelError for what cannot be loaded."""
+    def get(self, wanted: Wanted, asked: Sequence[Asked], waiting: Callable[[], None]) -> Any:
+        """The `LoadedModel`, loaded first where it is not here yet, once these prompts have been tried on its files.
+
+        `waiting` is called while that goes on and may raise. Raises ModelError for what cannot be loaded or used.
+        """
+        trial = self._trials.setdefault(wanted.trial, Trial(wanted.info, trusted=wanted.trust_remote_code))
+        trial.begin(asked)
         if wanted not in self._loaded:
             from qrtui.models.load import load
 
+            trial.of((), waiting)
             precision = PRECISIONS[wanted.precision]
             self._loaded[wanted] = load(
                 wanted.info, precision, wanted.device, trust_remote_code=wanted.trust_remote_code
             )
+        trial.of(asked, waiting)
         return self._loaded[wanted]
 
     def release(self) -> None:
         """Give all memory back."""
         for one in list(self._loaded):
             self._unload(one)
+        for trial in self._trials.values():
+            trial.close()
+        self._trials.clear()
 
     def _unload(self, one: Wanted) -> None:
         from qrtui.models.load import unload

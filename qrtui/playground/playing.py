@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from qrtui.models.catalog import local_path, resolve
 from qrtui.models.device import resolve_device
 from qrtui.models.fetch import fetch
 from qrtui.models.soundness import code_warning
+from qrtui.plan import Job
 from qrtui.playground.holding import Judge, Models, Wanted
 from qrtui.playground.own_task import can_be_judged, is_own
 from qrtui.playground.sides import Sides
@@ -85,7 +86,7 @@ class Playground:
             if judged:
                 self._judge.start()
             wanted = self._make_room(turn)
-            sides.write(to_make, lambda side: self._load(wanted[side], number, control), together=together)
+            sides.write(to_make, lambda side: self._load(wanted[side], number, control, asked.jobs), together=together)
         sides.wait_for_verdicts()
 
     def _make_room(self, turn: Turn) -> tuple[Wanted, Wanted]:
@@ -98,17 +99,20 @@ class Playground:
             self._tell_held()
         return original, quantized
 
-    def _load(self, wanted: Wanted, number: int | None, control: Control) -> Any:
-        if control.stopping:
-            raise StoppedError
+    def _load(self, wanted: Wanted, number: int | None, control: Control, asked: Sequence[Job] = ()) -> Any:
+        def obey() -> None:
+            if control.stopping:
+                raise StoppedError
+
+        obey()
         if not self._models.holds(wanted):
             warning = code_warning(wanted.info) if wanted.trust_remote_code else ""
             self._emit(TurnStage(number, f"loading {wanted.name}" + (f"; {warning}" if warning else "")))
-            self._models.get(wanted)
+            self._models.get(wanted, asked, obey)
             self._tell_held()
         if number is not None:
             self._emit(TurnStage(number, f"reading the prompt with {wanted.name}"))
-        return self._models.get(wanted)
+        return self._models.get(wanted, asked, obey)
 
     def _tell_held(self) -> None:
         self._emit(ModelsHeld(self._models.names, self._models.memory))

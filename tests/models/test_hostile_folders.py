@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -94,6 +95,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "an unknown architecture with escape codes": config(model_type="\x1b]0;x\x07"),
     "no tokenizer": lambda folder: (folder / "tokenizer.json").unlink(),
     "garbled tokenizer": put("tokenizer.json", bytes(range(256))),
+    "a pipe in a file's place": lambda folder: os.mkfifo(folder / "special_tokens_map.json"),
+    "a pipe as configuration": lambda folder: (
+        (folder / "tokenizer_config.json").unlink(),
+        os.mkfifo(folder / "tokenizer_config.json"),
+    ),
     "deep tokenizer": put("tokenizer.json", DEEP),
     "a tokenizer config that is a list": put("tokenizer_config.json", b"[1]"),
 }
@@ -127,6 +133,7 @@ def test_a_damaged_model_is_one_line_wherever_it_is_met(copy: Path, name: str) -
         ("chat_template.jinja", b"{% for x in %}"),
         ("chat_template.jinja", b"{{ ''.__class__.__mro__ }}"),
         ("chat_template.jinja", b" "),
+        ("chat_template.jinja", b"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
         ("tokenizer.json", b'{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "<unk>"}}'),
         ("tokenizer.json", b'{"model": {"type": "WordLevel", "vocab": {"<unk>": 64}, "unk_token": "<unk>"}}'),
     ],
