@@ -25,7 +25,8 @@ from noise import SHAPES, make_random
 from sides.turns import machine
 
 from qrtui.generate.batching import bytes_per_token
-from qrtui.generate.decode import Request, decode
+from qrtui.generate.decode import decode
+from qrtui.generate.sequence import Request
 from qrtui.models.catalog import resolve
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.load import load, unload

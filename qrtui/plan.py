@@ -28,7 +28,7 @@ from qrtui.tasks.datasets import dataset_of, find_task, load_tasks, stand_ins
 from qrtui.tasks.task import Task
 
 if TYPE_CHECKING:
-    from qrtui.generate.decode import Answer
+    from qrtui.generate.sequence import Answer
     from qrtui.perturb.dose import Dose
 
 

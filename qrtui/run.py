@@ -54,7 +54,7 @@ from qrtui.results.store import Store
 from qrtui.spec import Experiment, to_table
 
 if TYPE_CHECKING:
-    from qrtui.generate.decode import Answer
+    from qrtui.generate.sequence import Answer
 
 __all__ = ["Control", "run"]
 
@@ -283,8 +283,8 @@ class _Runner:
             )
 
     def _generate(self, group: Group, loaded: Any, dose: Dose | None) -> None:
-        from qrtui.generate.decode import Cancelled
         from qrtui.generate.produce import produce
+        from qrtui.generate.sequence import Cancelled
 
         settings = self._plan.experiment.generation
         self._emit(Stage(f"generating with {group.model.name} in {group.precision}"))
@@ -316,7 +316,7 @@ class _Runner:
 
     def _on_token(self, active: int) -> None:
         """Before every token: obey the control, keep verdicts, give a sign of life."""
-        from qrtui.generate.decode import Cancelled
+        from qrtui.generate.sequence import Cancelled
 
         now = time.monotonic()
         self._decoding_seconds += now - self._last_step

@@ -1,4 +1,7 @@
-"""The keys and values of the sequences that are decoded together. Imports torch: import it lazily."""
+"""The keys and values of the sequences that are decoded together, in buffers that grow.
+
+This is the plain way, which is always there; `static_cache.py` has another. Imports torch: import it lazily.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
 
 from qrtui.generate.batching import ROOM
+from qrtui.generate.forward import Forward
 
 
 class Prefilled(NamedTuple):
@@ -62,7 +66,8 @@ class SlotCache:
 
     can_take_more = True
 
-    def __init__(self) -> None:
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
         self.past: Any = None
         self.mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -91,10 +96,11 @@ class SlotCache:
         if self.mask.shape[1] >= self.past.layers[0].capacity:
             self.rebuild(range(len(self.mask)))
 
-    def grow(self) -> None:
-        """Note that every row is about to get a token."""
+    def step(self, tokens: Sequence[int], is_open: Sequence[bool]) -> Tensor:
+        """Give every row its last token; the logits of the next ones, (rows, vocabulary), open or not."""
         self.make_room()
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=-1)
+        logits, self.past, self.mask = _step(self._forward, tokens, self.past, self.mask)
+        return logits
 
 
 class LibraryCache:
@@ -102,7 +108,8 @@ class LibraryCache:
 
     can_take_more = False
 
-    def __init__(self) -> None:
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
         self.past: Any = None
         self.mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -115,15 +122,23 @@ class LibraryCache:
         self.past.batch_select_indices(rows)
         self.mask = self.mask[rows]
 
-    def grow(self) -> None:
-        """Note that every row is about to get a token."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=-1)
+    def step(self, tokens: Sequence[int], is_open: Sequence[bool]) -> Tensor:
+        """Give every row its last token; the logits of the next ones, (rows, vocabulary), open or not."""
+        logits, self.past, self.mask = _step(self._forward, tokens, self.past, self.mask)
+        return logits
 
 
-def cache_for(model: Any) -> SlotCache | LibraryCache:
-    """The cache that fits a model: slots where every layer keeps plain keys and values of all tokens."""
+def _step(forward: Forward, tokens: Sequence[int], past: Any, mask: Tensor) -> tuple[Tensor, Any, Tensor]:
+    """A pass with one token of every row: the logits, and the cache and the mask, a column wider."""
+    mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=-1)
+    ids = torch.tensor(tokens, device=forward.device).unsqueeze(-1)
+    return *forward(ids, mask, past), mask
+
+
+def holds_plain_layers(model: Any) -> bool:
+    """Whether every layer keeps plain keys and values of all tokens, so that rows can come and go."""
     layers = DynamicCache(config=model.config).layers
-    return SlotCache() if layers and all(type(layer) is DynamicLayer for layer in layers) else LibraryCache()
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def repeated(past: Any, rows: int) -> Any:

@@ -6,10 +6,13 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from qrtui import paths
+
+Steps = Literal["growing", "static", "graphs"]
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -13,8 +13,9 @@ import torch
 from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
-from qrtui.generate.decode import Answer, Request, decode
+from qrtui.generate.decode import decode
 from qrtui.generate.prompt import Style, render, stop_texts
+from qrtui.generate.sequence import Answer, Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.ways import fastest_way
 from qrtui.models.device import give_back_memory

@@ -23,7 +23,8 @@ from qrtui.playground.turn import Asked
 from qrtui.results.store import Store
 
 if TYPE_CHECKING:
-    from qrtui.generate.decode import Answer, Piece
+    from qrtui.generate.pieces import Piece
+    from qrtui.generate.sequence import Answer
 
 _UPDATES_A_SECOND = 8
 
@@ -138,7 +139,7 @@ class Sides:
 
     def _advance(self, at: int, streams: dict[int, _Stream]) -> None:
         """Take a side's next piece; its stream leaves `streams` with the last."""
-        from qrtui.generate.decode import Answer
+        from qrtui.generate.sequence import Answer
 
         started = time.perf_counter()
         piece = _next(streams[at].pieces)

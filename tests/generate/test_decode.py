@@ -6,8 +6,10 @@ import torch
 from qrtui.errors import ModelError
 from qrtui.generate import produce as produce_module
 from qrtui.generate.batching import by_length
-from qrtui.generate.decode import Answer, Cancelled, Piece, Request, decode, stream
+from qrtui.generate.decode import decode, stream
+from qrtui.generate.pieces import Piece
 from qrtui.generate.produce import produce
+from qrtui.generate.sequence import Answer, Cancelled, Request
 from qrtui.generate.settings import Generation
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load

@@ -8,8 +8,9 @@ import torch
 
 from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.generate.batching import batch_size
-from qrtui.generate.decode import Request, decode
+from qrtui.generate.decode import decode
 from qrtui.generate.peak import peak_memory
+from qrtui.generate.sequence import Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.ways import fastest_way
 from qrtui.models.catalog import resolve
