@@ -71,9 +71,10 @@ def run_child(
 ) -> ChildResult:
     """Run `command` to its end, calling `progress(done, total, file)` for each progress line.
 
-    `total` is None while it is not known. Raises StoppedError, after the child has ended, when `stop` is set.
+    `total` is None while it is not known. Raises StoppedError, after the child has ended, when `stop` is set, and
+    FetchError where there is no place for temporary files.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
+    with _complaints() as complaints:
         process = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
@@ -100,6 +101,15 @@ def run_child(
         if stop is not None and stop.is_set():
             raise StoppedError
         return ChildResult(status, lines, _tail(complaints))
+
+
+def _complaints() -> IO[str]:
+    try:
+        return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise FetchError(
+            f"no temporary file can be made ({error.strerror or error})", "free some space, or set TMPDIR"
+        ) from error
 
 
 def _read(process: subprocess.Popen[str], progress: Callable[[int, int | None, str], None]) -> list[str]:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qrtui.errors import FetchError
+from qrtui.held_folder import make_held, sweep
 
-_LEFT_BEHIND_S = 86_400
+_PREFIX = ".making-"
 
 
 @contextlib.contextmanager
 def workshop_for(target: Path) -> Iterator[Path]:
     """A fresh folder beside `target`, on the same file system, gone afterwards whatever happens.
 
-    Raises FetchError where it cannot be made and in place of any OSError inside, a full disk above all.
+    If the program is killed it goes when the next one is made in that place. Raises FetchError where it cannot be made
+    and in place of any OSError inside, a full disk above all.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        sweep(target.parent, _PREFIX, _remove)
+        folder, held = make_held(target.parent, _PREFIX)
     except OSError as error:
         raise FetchError(f"{target.parent} cannot be written ({error.strerror})", "set QRTUI_CACHE") from error
     try:
@@ -31,7 +32,8 @@ def workshop_for(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise FetchError(f"{target.name} could not be written ({error.strerror})", "free some disk space") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+        os.close(held)
 
 
 def move_into_place(made: Path, target: Path, is_complete: Callable[[Path], bool]) -> Path:
@@ -45,8 +47,5 @@ def move_into_place(made: Path, target: Path, is_complete: Callable[[Path], bool
     raise FetchError(f"{target} cannot be put in place", "remove that folder and fetch again")
 
 
-def _sweep(target: Path) -> None:
-    """Remove what a fetch that was killed outright left a day ago or earlier."""
-    for left in target.parent.glob(f".{target.name}-*"):
-        if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
-            shutil.rmtree(left, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -12,14 +12,13 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qrtui.judge import scratch
+from qrtui.judge import scratch, scratch_place
 from qrtui.judge.verdict import Level, Status
 
 MEMORY = 4 << 30
@@ -230,15 +229,14 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._scratch: Path | None = None
-        folder = "/tmp/scratch"
-        if level != "L3":
-            self._scratch = Path(tempfile.gettempdir()).resolve() / f"qrtui-judge-{secrets.token_hex(8)}"
-            folder = str(self._scratch)
+        self._held: int | None = None
+        if level != "L3":  # whose scratch folder is in its namespace's own memory
+            self._scratch, self._held = scratch_place.make()
         packages = readable_packages()
         settings = {
             "code": str(Path(__file__).resolve().parent),
             "packages": packages,
-            "scratch": folder,
+            "scratch": str(self._scratch or "/tmp/scratch"),
             "locked": level != "L1",
         }
         command = _python_command(settings)
@@ -252,7 +250,7 @@ class Zygote:
                 stderr=subprocess.PIPE,
                 env=_ENVIRONMENT,
                 cwd="/",
-                pass_fds=[] if keep is None else [keep],
+                pass_fds=[fd for fd in (keep, self._held) if fd is not None],
                 start_new_session=True,
             )
         self._sessions: list[Session] = []
@@ -289,6 +287,14 @@ class Zygote:
             self._process.stderr.close()
         if self._scratch:
             scratch.remove(str(self._scratch))
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    @property
+    def is_out_of_room(self) -> bool:
+        """Whether a solution could not write a small file, for whatever the disk is full of."""
+        return self._scratch is not None and scratch_place.is_full(self._scratch)
 
     def _wait_until_ready(self) -> None:
         self._control.settimeout(_STARTUP_SECONDS)

@@ -175,6 +175,8 @@ class _Worker(threading.Thread):
         server = _probed()
         if server.level is None:
             server.kill()
+            if wire.NO_SCRATCH in server.layers:
+                raise JudgeError(server.layers[wire.NO_SCRATCH], "set TMPDIR to a folder of your own")
             if not self._allow_unsafe:
                 raise JudgeError(
                     "generated code cannot be isolated here (" + _reasons(server.layers) + ")",

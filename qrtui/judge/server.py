@@ -16,10 +16,11 @@ from typing import IO, Any, get_args
 
 import msgspec
 
-from qrtui.errors import QrtuiError
+from qrtui.errors import JudgeError, QrtuiError
 from qrtui.judge import confine, landlock, seccomp, wire
 from qrtui.judge.judging import Prepared, verdict_of
 from qrtui.judge.launch import LaunchError, Zygote
+from qrtui.judge.scratch_place import ScratchError, sweep_left
 from qrtui.judge.truth import truth_of
 from qrtui.judge.verdict import Level
 
@@ -36,6 +37,8 @@ def strongest(report: dict[str, str], keep: int | None = None) -> Zygote | None:
     for level, layer in (("L3", "namespaces"), ("L2", "locks")):
         try:
             zygote = Zygote(level, keep)  # type: ignore[arg-type]
+        except ScratchError as error:
+            report[wire.NO_SCRATCH] = str(error)
         except (LaunchError, OSError) as error:
             report[layer] = str(error)
         else:
@@ -58,6 +61,8 @@ class Server:
             if prepared is None:
                 return {"missing": request["key"]}
             verdict = verdict_of(self._zygote, prepared, request["solution"])
+            if {verdict.base, verdict.plus} - {"passed", None} and self._zygote.is_out_of_room:
+                raise JudgeError("the folder for temporary files is full", "free some space, or set TMPDIR to another")
         except QrtuiError as error:
             return {"problem": error.problem, "way_out": error.way_out}
         return {"verdict": msgspec.to_builtins(verdict)}
@@ -90,6 +95,9 @@ def _open(level: Level | None, report: dict[str, str], keep: int | None) -> Zygo
         return strongest(report, keep)
     try:
         return Zygote(level, keep)
+    except ScratchError as error:
+        report[wire.NO_SCRATCH] = str(error)
+        return None
     except (LaunchError, OSError) as error:
         report["start"] = str(error)
         return None
@@ -108,6 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     if os.getppid() != parent:
         return 1
     requests, replies = _own_streams()
+    sweep_left()
     report: dict[str, str] = {}
     zygote = _open(chosen.level, report, chosen.keep)
     wire.write(replies, {"level": zygote and zygote.level, "layers": report})

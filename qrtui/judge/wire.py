@@ -13,6 +13,8 @@ from qrtui.tasks.task import Task
 
 SANDBOX_GONE = 75
 """The exit status of a judge server whose sandbox ended in the middle of a check."""
+NO_SCRATCH = "temporary files"
+"""Where among the layers a judge server says that it has no place for what solutions write."""
 _LENGTH = struct.Struct("!Q")
 _VALUES = frozenset({"base_input", "plus_input"})
 

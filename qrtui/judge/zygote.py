@@ -36,9 +36,9 @@ _MODULES = (check_candidate, confine, landlock, session, values)
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Serve until the socket closes. `settings`: packages (folders to read), scratch (to make), locked."""
+    """Serve until the socket closes. `settings`: packages (folders to read), scratch (made if not there), locked."""
     scratch = settings["scratch"]
-    Path(scratch).mkdir(mode=0o700)
+    Path(scratch).mkdir(mode=0o700, exist_ok=True)
     try:
         _get_ready_and_serve(settings, scratch)
     finally:
