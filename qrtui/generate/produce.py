@@ -14,9 +14,11 @@ from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.decode import decode
+from qrtui.generate.known_ways import NAMES, PLAIN
 from qrtui.generate.prompt import Style, render, stop_texts
 from qrtui.generate.sequence import Answer, Request
 from qrtui.generate.settings import Generation
+from qrtui.generate.way_trials import device_answers, reason_of
 from qrtui.generate.ways import fastest_way
 from qrtui.models.device import give_back_memory
 from qrtui.tasks.task import Task
@@ -58,10 +60,11 @@ def produce(
     longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
     left = by_length(jobs, lambda job: lengths[id(job)], size)
-    with fastest_way(loaded, notice):
+    with fastest_way(loaded, notice) as way:
         while left:
+            steps = way.steps(greedy=settings.temperature == 0, alone=size == 1)
             done: set[int] = set()
-            out_of_memory = False
+            out_of_memory, failure = False, ""
             try:
                 for answer in decode(
                     loaded.model,
@@ -70,20 +73,25 @@ def produce(
                     max_new_tokens=settings.max_new_tokens,
                     temperature=settings.temperature,
                     slots=size,
+                    steps=steps,
                     on_token=on_token,
                 ):
                     done.add(answer.request)
                     yield left[answer.request], answer
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                out_of_memory = is_out_of_memory(error)
+                if not out_of_memory and (steps == PLAIN or not device_answers(loaded)):
                     raise
-                out_of_memory = True
+                failure = reason_of(error)
             left = [job for at, job in enumerate(left) if at not in done]
             # Only here is the error gone, which held all that the decoder had.
             give_back_memory()
             if out_of_memory:
                 size = _retreat(min(size, len(left)))
                 notice(f"out of memory: going on with batches of {size}")
+            elif failure:
+                way.set_aside(steps, failure)
+                notice(f"{NAMES[steps]} failed and is set aside ({failure}): going on without it")
 
 
 def _retreat(size: int) -> int:

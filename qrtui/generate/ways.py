@@ -1,8 +1,9 @@
-"""Which way of multiplying is the faster on this device, found by trying. Imports torch: import it lazily.
+"""Which way of generating is taken for a model on this device, found by trying. Imports torch: import it lazily.
 
-On a CPU weights can be held packed for the time of generating (`models/packed.py`) or be left as they are. Which is
-faster depends on the processor, the libraries and the layers: the first run of a model in a precision tries both for a
-moment, and what was found is remembered. Completions differ by float rounding only. On a GPU there is one way.
+On a CPU weights can be held packed for the time of generating (`models/packed.py`) or be left as they are. On a GPU
+steps can go over a static cache, and be recorded as CUDA graphs (`stepping.py`). Which is fastest depends on
+the device, the libraries and the layers: the first run of a model in a precision tries them for a moment
+(`way_trials.py`), and what was found is remembered (`known_ways.py`). Completions differ by float rounding only.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from typing import Any
 
 import torch
 
-from qrtui.generate.known_ways import Way, known_ways, remember
+from qrtui.generate.known_ways import Steps, Tried, Way, known_ways, remember
+from qrtui.generate.way_trials import UNFINISHED, try_steps
 from qrtui.models.dequantized import dequantized_once
-from qrtui.models.device import torch_version
+from qrtui.models.device import device_type, library_versions, torch_version
 from qrtui.models.packed import packed
+
+# What is tried on a device, beside the plain way.
+CANDIDATES: dict[str, tuple[Steps, ...]] = {"cpu": (), "cuda": ("graphs", "static")}
 
 _ROWS = 16
 _REPETITIONS = 3
@@ -27,42 +32,73 @@ _WORTH_TRYING_BYTES = 50_000_000
 _CLEARLY = 1.05
 
 
+class TakenWay:
+    """The way that is taken while weights are held as it wants them; what fails in real work is set aside."""
+
+    def __init__(self, key: str, way: Way) -> None:
+        self._key, self._way = key, way
+
+    def steps(self, *, greedy: bool, alone: bool) -> Steps:
+        """The fastest steps for such work; see `Way.fastest_steps`."""
+        return self._way.fastest_steps(greedy=greedy, alone=alone)
+
+    def set_aside(self, steps: Steps, reason: str) -> None:
+        """Take these steps no more, here and in later runs."""
+        self._way = self._way.with_steps({steps: Tried(aside=reason)})
+        if self._key:
+            remember(self._key, self._way)
+
+
 @contextlib.contextmanager
-def fastest_way(loaded: Any, notice: Callable[[str], None]) -> Iterator[None]:
+def fastest_way(loaded: Any, notice: Callable[[str], None]) -> Iterator[TakenWay]:
     """Hold the model's weights in the way that is fastest here; `notice` is told once, when that has just been tried.
 
     Weights must not change meanwhile.
     """
-    if loaded.device != "cpu":
-        yield
+    on_cpu = device_type(loaded.device) == "cpu"
+    if loaded.footprint < _WORTH_TRYING_BYTES:
+        with holding(loaded.model, packs=on_cpu):
+            yield TakenWay("", Way(packs=on_cpu or None, times=1.0))
         return
-    way = Way(packs=True, times=1.0)
-    if loaded.footprint >= _WORTH_TRYING_BYTES:
-        key, known = _key(loaded), known_ways()
-        if key not in known:
-            known[key] = try_ways(loaded.model)
-            remember(known)
-            notice(f"{loaded.info.name} in {loaded.precision.name} on {loaded.device}: {known[key].in_words}")
-        way = known[key]
-    with holding(loaded.model, packs=way.packs):
-        yield
+    key = _key(loaded)
+    way = known_ways().get(key)
+    before = way
+    if way is None:
+        way = try_packing(loaded.model) if on_cpu else Way(packs=None, times=1.0)
+    with holding(loaded.model, packs=bool(way.packs)):
+        way = _try_steps(loaded, key, way)
+        if way != before and (way.packs is not None or way.steps):
+            remember(key, way)
+            notice(f"{loaded.info.name} in {loaded.precision.name} on {loaded.device}: {way.in_words}")
+        yield TakenWay(key, way)
 
 
 @contextlib.contextmanager
 def holding(model: Any, *, packs: bool) -> Iterator[None]:
-    """Hold a CPU model's weights packed or plain, 4-bit layers dequantized in either case."""
+    """Hold a CPU model's weights packed or plain, 4-bit layers dequantized in either case; a GPU's as they are."""
     with dequantized_once(model, pack=packs), packed(model) if packs else contextlib.nullcontext():
         yield
 
 
-def try_ways(model: Any) -> Way:
-    """Time a step of a few sequences in both ways. About a second for a small model."""
+def try_packing(model: Any) -> Way:
+    """Time a step of a few sequences with packed and with plain weights. About a second for a small model."""
     seconds = {}
     for packs in (False, True):
         with holding(model, packs=packs):
             seconds[packs] = _step_seconds(model)
     packs = seconds[True] < seconds[False] * _CLEARLY
     return Way(packs, round(seconds[not packs] / seconds[packs], 2))
+
+
+def _try_steps(loaded: Any, key: str, way: Way) -> Way:
+    """Try what is not known yet of this device's candidates."""
+    untried = [name for name in CANDIDATES[device_type(loaded.device)] if name not in way.steps]
+
+    def begin(name: Steps, found: dict[Steps, Tried]) -> None:
+        # One that ends the program, or hangs until a person does, will be found to be set aside.
+        remember(key, way.with_steps({**found, name: Tried(aside=UNFINISHED)}))
+
+    return way.with_steps(try_steps(loaded, untried, begin)) if untried else way
 
 
 @torch.inference_mode()
@@ -78,6 +114,10 @@ def _step_seconds(model: Any) -> float:
 
 
 def _key(loaded: Any) -> str:
-    """A way holds for a model in a precision, on this processor, with these threads and this torch."""
-    parts = (loaded.info.name, loaded.precision.name, loaded.device, f"{torch.get_num_threads()} threads")
-    return " / ".join([*parts, f"torch {torch_version()}"])
+    """A way holds for a model in a precision, on this device, with these threads and these libraries."""
+    parts = [loaded.info.name, loaded.precision.name, loaded.device]
+    if device_type(loaded.device) == "cpu":
+        return " / ".join([*parts, f"{torch.get_num_threads()} threads", f"torch {torch_version()}"])
+    versions = library_versions(quantized=loaded.precision.quantized)
+    libraries = [f"{name} {version}" for name, version in versions.items()]
+    return " / ".join([*parts[:2], torch.cuda.get_device_name(loaded.device), *libraries])
