@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,7 @@ class _Runner:
         self._judging = Judging(pool, store, self._settle)
         self._places: dict[str, list[tuple[str, Place]]] = defaultdict(list)
         self._conditions: list[int] = []
+        self._unjudged: Counter[int] = Counter()
         self._has_noise = bool(plan.experiment.noise.kinds)
         self._judged = self._generated = self._tokens = 0
         self._decoding_seconds = 0.0
@@ -249,6 +250,7 @@ class _Runner:
             for result in condition.results:
                 place = Place(row, result.task, result.sample)
                 self._places[result.key].append((result.task_hash, place))
+                self._unjudged[row] += 1
         for key in self._store.known(self._places):
             self._pass_gate()
             self._judge(key, self._store.solution(key) or "")
@@ -312,6 +314,9 @@ class _Runner:
 
     def _settle(self, place: Place, verdict: Verdict) -> None:
         self._judged += 1
+        self._unjudged[place.condition] -= 1
+        if not self._unjudged[place.condition]:
+            self._store.keep_outcomes(place.condition)
         self._emit(Judged(place.condition, place.task, place.sample, verdict, self._judged, self._plan.total))
 
     def _on_token(self, active: int) -> None:

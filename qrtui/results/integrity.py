@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from qrtui.results.database_errors import is_busy, reason_of
+from qrtui.results.kept_outcomes import COUNT_WRONG
 
 _MOST, _LONGEST = 3, 200
 _TEXTS_AND_HASHES = (
@@ -14,17 +15,42 @@ _TEXTS_AND_HASHES = (
     ("completion", "SELECT count(*) FROM completions WHERE sha256(CAST(solution AS BLOB)) <> solution_hash"),
     ("run", "SELECT count(*) FROM runs WHERE NOT json_valid(experiment) OR NOT json_valid(environment)"),
 )
+_COUNTS = (
+    (
+        "the results of {} are counted wrong",
+        """SELECT count(*) FROM runs WHERE total <>
+            (SELECT count(*) FROM conditions c JOIN results r ON r.condition = c.id WHERE c.run = runs.id)""",
+    ),
+    (
+        "the judged results of {} are counted wrong",
+        """SELECT count(DISTINCT run) FROM (
+            SELECT run, judge_version, sum(results) AS counted FROM (
+                SELECT run, judge_version, results FROM judged
+                UNION ALL
+                SELECT c.run, v.judge_version, -count(*)
+                FROM conditions c
+                JOIN results r ON r.condition = c.id
+                JOIN completions g INDEXED BY completions_numbers ON g.key = r.completion
+                JOIN verdicts v INDEXED BY verdicts_statuses
+                  ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash
+                GROUP BY c.run, v.judge_version
+            ) GROUP BY run, judge_version
+        ) WHERE counted <> 0""",
+    ),
+)
 _SAYS_NOTHING = "ok"
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with a database, the first few findings in words; nothing where it is whole.
 
+    What is kept to be quick, the counts of runs and the outcomes of conditions, is compared with the rows themselves.
+
     Reads all of it: some seconds for a gigabyte. Raises sqlite3.Error where another program holds it.
     """
     connection.create_function("sha256", 1, lambda text: hashlib.sha256(text).hexdigest(), deterministic=True)
     found: list[str] = []
-    for look in (_of_the_file, _of_references, _of_texts):
+    for look in (_of_the_file, _of_references, _of_texts, _of_counts):
         try:
             found += look(connection)
         except sqlite3.Error as error:
@@ -50,4 +76,22 @@ def _of_texts(connection: sqlite3.Connection) -> Iterator[str]:
     for what, question in _TEXTS_AND_HASHES:
         (count,) = connection.execute(question).fetchone()
         if count:
-            yield f"{count} {what}{'' if count == 1 else 's'} changed since they were kept"
+            yield f"{_several(count, what)} changed since they were kept"
+
+
+def _of_counts(connection: sqlite3.Connection) -> Iterator[str]:
+    # One that an older version made has no outcomes, or no counts either.
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "judged" in tables:
+        for finding, question in _COUNTS:
+            (count,) = connection.execute(question).fetchone()
+            if count:
+                yield finding.format(_several(count, "run"))
+    if "outcomes" in tables:
+        (count,) = connection.execute(COUNT_WRONG).fetchone()
+        if count:
+            yield f"the outcomes of {_several(count, 'condition')} are not those of the results"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from qrtui.errors import StoreError
+from qrtui.judge.verdict import JUDGE_VERSION
 from qrtui.results.database_errors import store_error
+from qrtui.results.kept_outcomes import KEEP_OF_CONDITION, KEEP_OF_RUN
 from qrtui.results.lease import HeldError
 from qrtui.results.reading import RunReader
 from qrtui.results.records import PlannedCondition, RunStatus, digest, now, storable
@@ -92,7 +94,13 @@ class RunWriter(RunReader):
         """Note how a run ended, and hold it no more."""
         with self.writing() as db:
             db.execute("UPDATE runs SET status = ?, finished = ? WHERE id = ?", [status, now(), run])
+            keep_outcomes(db, run)
         self.leases.give_back(run)
+
+    def keep_outcomes(self, condition: int) -> None:
+        """Keep a condition's outcomes as one row if all its results are judged, so that they are quick to read."""
+        with self.writing() as db:
+            db.execute(KEEP_OF_CONDITION, {"condition": condition, "judge": JUDGE_VERSION})
 
     def rename_run(self, run: int, name: str) -> None:
         """Give a run another name; raises StoreError for none, or one of several lines."""
@@ -169,7 +177,13 @@ def insert_run(
         db.execute("UPDATE runs SET total = total + ? WHERE id = ?", [len(results), run])
     db.executemany("INSERT INTO tags VALUES (?, ?)", [(run, tag) for tag in tags])
     db.execute(COUNT_JUDGED, [run])
+    keep_outcomes(db, run)
     return run
+
+
+def keep_outcomes(db: sqlite3.Connection, run: int) -> None:
+    """Within a transaction: keep the outcomes of the conditions of a run that are judged to their end."""
+    db.execute(KEEP_OF_RUN, {"run": run, "judge": JUDGE_VERSION})
 
 
 # What was judged before this run was planned; the triggers count what comes later.

@@ -13,16 +13,8 @@ from qrtui.judge.verdict import JUDGE_VERSION
 from qrtui.perturb.dose import Dose
 from qrtui.results.database import DatabaseFile
 from qrtui.results.database_errors import damaged
+from qrtui.results.kept_outcomes import OUTCOMES
 from qrtui.results.records import Case, ConditionRecord, Outcome, RunRecord, digest
-
-# The index named here holds all that is asked of a completion's numbers: without it the rows' long texts are read too.
-_JUDGED = """
-    FROM conditions c
-    JOIN results r ON r.condition = c.id
-    LEFT JOIN completions g INDEXED BY completions_numbers ON g.key = r.completion
-    LEFT JOIN verdicts v INDEXED BY verdicts_statuses
-      ON v.solution_hash = g.solution_hash AND v.task_hash = r.task_hash AND v.judge_version = :judge
-"""
 
 # What was noted as running, and no process holds, was killed.
 _STATUS = "(CASE WHEN runs.status = 'running' AND NOT is_held(runs.id) THEN 'interrupted' ELSE runs.status END)"
@@ -97,15 +89,7 @@ class RunReader(DatabaseFile):
 
     def outcomes(self, run: int) -> list[Outcome]:
         """Every result of a run, judged or not, ordered by condition and task."""
-        # A row for each condition: Python's lock is let go of and taken again at every row, which takes long while a
-        # screen is drawn.
-        rows = self.rows(
-            f"""SELECT json_group_array(json_array(condition, task, sample, base, plus, tokens, seconds)) FROM (
-                    SELECT r.condition, r.task, r.sample, v.base, v.plus, g.tokens, g.seconds, c.position {_JUDGED}
-                    WHERE c.run = :run ORDER BY c.position, r.position, r.sample
-                ) GROUP BY position""",
-            {"run": run, "judge": JUDGE_VERSION},
-        )
+        rows = self.rows(OUTCOMES, {"run": run, "judge": JUDGE_VERSION})
         decoder = msgspec.json.Decoder(list[Outcome])
         return [outcome for (outcomes,) in rows for outcome in decoder.decode(outcomes)]
 

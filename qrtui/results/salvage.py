@@ -16,7 +16,7 @@ import msgspec
 
 from qrtui.errors import StoreError
 from qrtui.judge.verdict import Status
-from qrtui.results.planned import COUNT_JUDGED
+from qrtui.results.planned import COUNT_JUDGED, keep_outcomes
 from qrtui.results.records import Determinants
 from qrtui.results.store import Store
 
@@ -163,5 +163,6 @@ def _counted(store: Store) -> Salvaged:
         )
         for (run,) in list(store.rows("SELECT id FROM runs")):
             db.execute(COUNT_JUDGED, [run])
+            keep_outcomes(db, run)
     counts = (store.row(f"SELECT count(*) FROM {table}") or (0,) for table in ("runs", "completions", "verdicts"))
     return Salvaged(*(count for (count,) in counts))

@@ -175,3 +175,62 @@ def m003_tags_counts_indices(db: Database) -> None:
     """
     for statement in _M003:
         db.execute(statement)
+
+
+# What became of every result of a condition, as one row: [condition, task, sample, base, plus, tokens, seconds] each.
+_M004 = (
+    """CREATE TABLE outcomes (
+        condition INTEGER NOT NULL REFERENCES conditions(id) ON DELETE CASCADE,
+        judge_version TEXT NOT NULL,
+        outcomes TEXT NOT NULL,
+        UNIQUE (condition, judge_version)
+    ) STRICT""",
+    """WITH judged_now(condition, judge_version, outcomes) AS MATERIALIZED (
+        SELECT c.id, j.judge_version, (
+            SELECT CASE WHEN count(*) AND count(base) = count(*)
+                THEN json_group_array(json_array(condition, task, sample, base, plus, tokens, seconds)) END
+            FROM (
+                SELECT r.condition, r.task, r.sample, v.base, v.plus, g.tokens, g.seconds FROM results r
+                LEFT JOIN completions g INDEXED BY completions_numbers ON g.key = r.completion
+                LEFT JOIN verdicts v INDEXED BY verdicts_statuses ON v.solution_hash = g.solution_hash
+                  AND v.task_hash = r.task_hash AND v.judge_version = j.judge_version
+                WHERE r.condition = c.id ORDER BY r.position, r.sample))
+        FROM judged j JOIN conditions c ON c.run = j.run)
+        INSERT INTO outcomes
+            SELECT condition, judge_version, outcomes FROM judged_now WHERE outcomes IS NOT NULL""",
+    """CREATE TRIGGER outcomes_result_changed AFTER UPDATE ON results BEGIN
+        DELETE FROM outcomes WHERE condition IN (OLD.condition, NEW.condition);
+    END""",
+    """CREATE TRIGGER outcomes_result_removed AFTER DELETE ON results BEGIN
+        DELETE FROM outcomes WHERE condition = OLD.condition;
+    END""",
+    """CREATE TRIGGER outcomes_completion_changed AFTER UPDATE ON completions BEGIN
+        DELETE FROM outcomes WHERE condition IN
+            (SELECT condition FROM results WHERE completion IN (OLD.key, NEW.key));
+    END""",
+    """CREATE TRIGGER outcomes_completion_removed AFTER DELETE ON completions BEGIN
+        DELETE FROM outcomes WHERE condition IN (SELECT condition FROM results WHERE completion = OLD.key);
+    END""",
+    """CREATE TRIGGER outcomes_verdict_changed AFTER UPDATE ON verdicts BEGIN
+        DELETE FROM outcomes WHERE condition IN (
+            SELECT r.condition FROM completions g JOIN results r ON r.completion = g.key
+            WHERE g.solution_hash IN (OLD.solution_hash, NEW.solution_hash));
+    END""",
+    """CREATE TRIGGER outcomes_verdict_removed AFTER DELETE ON verdicts BEGIN
+        DELETE FROM outcomes WHERE condition IN (
+            SELECT r.condition FROM completions g JOIN results r ON r.completion = g.key
+            WHERE g.solution_hash = OLD.solution_hash);
+    END""",
+)
+
+
+@migrations()
+def m004_outcomes_of_judged_conditions(db: Database) -> None:
+    """The outcomes of every condition that is judged to its end, once more as one row for each: a run's numbers are
+    read from hundreds of rows and not from hundreds of thousands.
+
+    Such a condition does not change any more. Where a row that its outcomes are made of is changed or removed all the
+    same, they are dropped by triggers, and read from the rows themselves as before.
+    """
+    for statement in _M004:
+        db.execute(statement)

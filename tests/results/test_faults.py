@@ -117,6 +117,9 @@ def make_old(path: Path, version: str) -> None:
             "perturbation": "gaussian 0.1 after",
         },
     }
+    if "total" in old["runs"].columns_dict:
+        # The program itself counts a run's results when it plans it.
+        rows["runs"]["total"] = 2
     for name, row in rows.items():
         old[name].insert(row)
     for task, completion in enumerate((key.key(), "not yet made")):
@@ -135,9 +138,7 @@ def test_every_earlier_schema_is_brought_up_to_date_and_copied_first(tmp_path: P
     for _ in range(2):
         with Store(path) as store:
             run = store.run()
-            # The present program itself counts a run's results when it plans it.
-            total = 0 if version == VERSIONS[-1] else 2
-            assert (run.id, run.total, run.judged, run.status, run.tags) == (7, total, 1, "interrupted", ())
+            assert (run.id, run.total, run.judged, run.status, run.tags) == (7, 2, 1, "interrupted", ())
             assert [outcome.base for outcome in store.outcomes(7)] == ["passed", None]
             assert [(c.memory, c.weights_perturbed) for c in store.conditions(7)] == [(99, 0.25)]
             assert store.cases(7, "Demo/0")[0].solution == "s"

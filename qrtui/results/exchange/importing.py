@@ -27,7 +27,7 @@ from qrtui.results.exchange.lines import (
     is_moment,
     plain,
 )
-from qrtui.results.planned import fingerprint, insert_run
+from qrtui.results.planned import fingerprint, insert_run, keep_outcomes
 from qrtui.results.records import Determinants, PlannedCondition, PlannedResult, digest
 from qrtui.results.store import Store
 
@@ -100,6 +100,7 @@ class _Import:
                     "UPDATE runs SET status = 'finished', finished = ? WHERE id = ? AND status <> 'finished'",
                     [head.finished, here[0]],
                 )
+            keep_outcomes(db, here[0])
             return here[0], False
         texts = [json.dumps(table) for table in (self._header.experiment, self._header.environment)]
         values = (head.name, texts[0], identity, head.status, head.started, head.finished, texts[1])
