@@ -33,6 +33,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # But not at once: some microseconds of spinning bridge the gap to the next of a step's thousand operations.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    # numpy multiplies small matrices here, for intervals: threads for that cost more than they do.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     filter_standard_streams()
     debug = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("QRTUI_DEBUG"))

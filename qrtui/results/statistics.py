@@ -118,7 +118,7 @@ def sign_test(wins: int, losses: int) -> float:
     return float(binomtest(wins, wins + losses).pvalue)
 
 
-def sign_flip_test(differences: Sequence[Fraction]) -> float:
+def sign_flip_test(differences: Sequence[Fraction | int]) -> float:
     """The two-sided exact p-value of the paired permutation test (Fisher-Pitman) that the mean difference is zero.
 
     `differences` holds one number per task. Under the null hypothesis the two models are exchangeable in every task, so

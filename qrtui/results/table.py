@@ -45,8 +45,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.condition.perturbation == "clean"
 
 
-Scores = Mapping[str, Fraction]
-"""By task: the share of its judged samples that passed."""
+Score = Fraction | int
+"""The share of a task's judged samples that passed. 0 and 1, which most are, are whole numbers: those are quick."""
+
+Scores = Mapping[str, Score]
+"""By task: its score."""
 
 
 def table(conditions: Sequence[ConditionRecord], outcomes: Iterable[Outcome]) -> list[Row]:
@@ -137,8 +140,15 @@ def in_all(cells: Sequence[Scores]) -> list[str]:
     return [task for task in first if all(task in scores for scores in others)]
 
 
-def task_scores(outcomes: Iterable[Outcome], *, plus: bool) -> dict[str, Fraction]:
+def task_scores(outcomes: Sequence[Outcome], *, plus: bool) -> dict[str, Score]:
     """For each judged task the share of its samples that passed, by the base tests or by base and plus."""
+    judged = [outcome for outcome in outcomes if outcome.base is not None]
+    if plus:
+        scores: dict[str, Score] = {outcome.task: int(has_passed(outcome, plus=True)) for outcome in judged}
+    else:
+        scores = {outcome.task: int(outcome.base == "passed") for outcome in judged}
+    if len(scores) == len(judged):
+        return scores
     return {task: share(sum(passes), len(passes)) for task, passes in judged_samples(outcomes, plus=plus).items()}
 
 
@@ -158,7 +168,11 @@ def has_passed(outcome: Outcome | Case, *, plus: bool) -> bool:
 
 def mean(scores: Scores, tasks: Iterable[str]) -> Fraction:
     """The mean score over `tasks`, which must not be empty."""
-    steps, (values,) = in_steps([scores], list(tasks))
+    tasks = list(tasks)
+    chosen = [scores[task] for task in tasks]
+    if set(map(type, chosen)) == {int}:
+        return Fraction(sum(chosen), len(chosen))
+    steps, (values,) = in_steps([scores], tasks)
     return Fraction(sum(values), steps * len(values))
 
 
@@ -170,9 +184,9 @@ def in_steps(cells: Sequence[Scores], tasks: Sequence[str]) -> tuple[int, list[l
 
 
 @functools.lru_cache(maxsize=4096)
-def share(part: int, whole: int) -> Fraction:
+def share(part: int, whole: int) -> Score:
     """A part of a whole. Few different ones are asked for many times, and making a fraction is slow."""
-    return Fraction(part, whole)
+    return part // whole if part % whole == 0 else Fraction(part, whole)
 
 
 def _wrote_nothing(outcomes: Iterable[Outcome]) -> bool:
@@ -192,8 +206,8 @@ def _row(condition: ConditionRecord, outcomes: Sequence[Outcome], cells: Cells) 
         condition=condition,
         total=len(outcomes),
         n=len(own),
-        passed=sum(score == 1 for score in own.values()),
-        pass_at_1=_pass_at_1(own),
+        passed=list(own.values()).count(1),
+        pass_at_1=float(cells.mean(own, [*own])) if own else None,
         pass_at_1_base=_pass_at_1(base),
         pass_at_1_plus=_pass_at_1(plus),
         drop=_float(dropped),
