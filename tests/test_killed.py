@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -197,32 +198,56 @@ def hurt(process: int, how: str) -> bool:
     return True
 
 
+class Chain:
+    """A database, and the kills after each of which the same command takes up the run in it, until it has ended."""
+
+    def __init__(self, warm: Warm, number: int, rng: random.Random) -> None:
+        self.database = warm.folder / f"broken-{number}.db"
+        self._warm, self._rng, self._kind = warm, rng, ""
+        self._process = 0
+
+    def start(self) -> float:
+        """Start the command; returns when something shall be killed, in lengths of an unbroken run."""
+        self._kind = self._rng.choice(["SIGKILL"] * 5 + [*SIGNALS, *JUDGES])
+        self._process = self._warm.start(self.database)
+        return self._rng.uniform(0, LATEST)
+
+    def hurt(self) -> bool:
+        return hurt(self._process, self._kind)
+
+    def is_over(self, status: int) -> bool:
+        is_whole(self._warm, self.database)
+        assert status in {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 130, 0}, self._kind
+        return status == 0
+
+
 def test_runs_killed_at_thirty_random_moments_end_as_an_unbroken_one(warm: Warm) -> None:
-    whole = warm.folder / "whole.db"
-    assert warm.run(whole) == 0
+    """Two of them at a time, each with a database of its own."""
+    databases = [warm.folder / "whole.db", warm.folder / "timed.db"]
     began = time.monotonic()
-    assert warm.run(warm.folder / "timed.db") == 0
+    for database in databases:
+        warm.start(database)
+    assert warm.end() == [0, 0]
     seconds = time.monotonic() - began
-    expected = results(whole)
+    expected = results(databases[0])
     assert len(expected) == 12
+    shown = set(warm.shown(databases[0]))
     rng = random.Random(0)
-    kinds = ["SIGKILL"] * 5 + [*SIGNALS, *JUDGES]
-    kills, chain = 0, 0
-    while kills < KILLS:
-        database = warm.folder / f"broken-{chain}.db"
-        chain += 1
-        status = None
-        while status != 0:
-            process = warm.start(database)
-            how = rng.choice(kinds)
+    kills, chains, numbers = 0, list[Chain](), itertools.count()
+    while kills < KILLS or chains:
+        chains += [Chain(warm, next(numbers), rng) for _ in range(2 - len(chains)) if kills < KILLS]
+        began = time.monotonic()
+        moments = [(chain.start() * seconds, at) for at, chain in enumerate(chains)]
+        for moment, at in sorted(moments):
             if kills < KILLS:
-                time.sleep(rng.uniform(0, LATEST * seconds))
-                kills += hurt(process, how)
-            (status,) = warm.end()
-            is_whole(warm, database)
-            assert status in {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 130, 0}, how
-        assert results(database) == expected
-        assert set(warm.shown(database)) <= set(warm.shown(whole))
+                time.sleep(max(0.0, began + moment - time.monotonic()))
+                kills += chains[at].hurt()
+        over = [chain.is_over(status) for chain, status in zip(chains, warm.end(), strict=True)]
+        for chain in itertools.compress(chains, over):
+            assert results(chain.database) == expected
+            assert set(warm.shown(chain.database)) <= shown
+        chains = [chain for chain, ended in zip(chains, over, strict=True) if not ended]
+    assert kills == KILLS
 
 
 def test_a_run_is_one_processs_and_two_runs_share_what_both_need(warm: Warm) -> None:

@@ -7,7 +7,9 @@ and all that these started in their turn, and is answered by the exit statuses, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -18,9 +20,11 @@ import traceback
 from pathlib import Path
 
 MODULES = (
+    "evalplus.provider.utility",
     "evalplus.sanitize",
     "scipy.stats",
     "statsmodels.stats.multitest",
+    "transformers.models.auto.tokenization_auto",
     "transformers.models.llama.modeling_llama",
     "transformers.models.llama.tokenization_llama",
     "qrtui.generate.produce",
@@ -122,5 +126,10 @@ if __name__ == "__main__":
     # Imported, and no more: threads that a library started would be lacking after a fork.
     for name in MODULES:
         importlib.import_module(name)
+    # Made by the first model that is loaded, and kept.
+    with contextlib.suppress(ImportError, AttributeError):
+        importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llama")
+    # A collection in a child would go through all of it, page by page a copy.
+    gc.freeze()
     print("ready", flush=True)
     serve()

@@ -88,6 +88,7 @@ def library_versions(*, quantized: bool) -> dict[str, str]:
     return {name: _version(name) for name in names}
 
 
+@functools.cache
 def _version(package: str) -> str:
     try:
         return version(package)
