@@ -6,33 +6,39 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 
 from qrtui.errors import QrtuiError
 from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
+from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists
 from qrtui.tui.opening import open_app
 from qrtui.tui.personal import Personal
 from qrtui.tui.plain_text import PrintableLines, take_no_markup
 from qrtui.tui.play_state import PlayState
 from qrtui.tui.reader import Reader
 from qrtui.tui.run_state import RunState
+from qrtui.tui.screens.closes_once import Palette
 from qrtui.tui.screens.dialogs import Message as MessageDialog
 from qrtui.tui.screens.dialogs import Question
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.setup import SetupScreen
+from qrtui.tui.typed_ahead import TypedAhead
 from qrtui.tui.widgets.header import ROOMS
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ def _room(name: str) -> Callable[[], Screen[None]]:
     return make
 
 
-class QrtuiApp(Personal, App[None]):
+class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
     """The terminal app.
 
     `experiment` fills Setup (the demo preset where it is None), `start` runs it at once. `run_function` takes the place
@@ -90,6 +96,7 @@ class QrtuiApp(Personal, App[None]):
         run_function: RunFunction | None = None,
     ) -> None:
         take_no_markup()
+        mend_option_lists()
         super().__init__()
         self._printable_lines = PrintableLines()
         self.settle(None)
@@ -243,7 +250,8 @@ class QrtuiApp(Personal, App[None]):
 
     def action_room(self, room: str) -> None:
         """Go to another room."""
-        if room in ROOMS and not isinstance(self.screen, MessageDialog | Question):
+        # A key may come to a room that has just got a dialog over it.
+        if room in ROOMS and isinstance(self.screen, FramedScreen):
             self.switch_mode(room)
             if room in ("run", "compare") and self.shown_run is None and self.state.phase == "idle":
                 self._open_latest()
@@ -266,6 +274,24 @@ class QrtuiApp(Personal, App[None]):
 
         if isinstance(self.screen, FramedScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    def action_command_palette(self) -> None:
+        """Show the palette of commands, once."""
+        if not any(isinstance(screen, Palette) for screen in self.screen_stack):
+            self.push_screen(Palette())
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action, unless its screen has been covered or closed since its key was pressed."""
+        if isinstance(default_namespace, Widget) and not set(self.screen_stack[-1:]) & set(
+            default_namespace.ancestors_with_self
+        ):
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
 
     @work
     async def action_quit(self) -> None:  # type: ignore[override]

@@ -17,7 +17,7 @@ from qrtui.spec import Experiment
 
 from . import filled
 
-PATIENCE = 15.0
+PATIENCE = 45.0
 
 
 async def until(pilot, condition: Callable[[], object]) -> None:

@@ -11,12 +11,13 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from qrtui.tui.screens.closes_once import ClosesOnce
 from qrtui.tui.widgets.moves import MOVES, Moves
 
 Result = TypeVar("Result")
 
 
-class Dialog(Moves, ModalScreen[Result], Generic[Result]):
+class Dialog(ClosesOnce, Moves, ModalScreen[Result], Generic[Result]):
     """A titled box in the middle, whose lower border says its keys.
 
     Escape and Ctrl+C give the harmless answer. Left and right go from button to button.

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from qrtui.tui.keys import key_name
+from qrtui.tui.screens.closes_once import ClosesOnce
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.header import ROOMS
 from qrtui.tui.widgets.moves import MOVES, Moves
@@ -48,7 +49,7 @@ _EVERYWHERE = [
 _TEXT_WIDTH = 52
 
 
-class HelpScreen(Moves, ModalScreen[None]):
+class HelpScreen(ClosesOnce, Moves, ModalScreen[None]):
     """A page over the room; any of its keys closes it."""
 
     BINDINGS = [

@@ -1,0 +1,47 @@
+"""What Textual 8.2 does wrong when keys and clicks come faster than it draws, mended at its classes.
+
+Seen with `benchmarks/fuzz_keys.py`: each of these ended the app by an error. They may go when Textual does them itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import App
+
+    _App = App[None]
+else:
+    _App = object
+
+
+class LeavesQuietly(_App):
+    """For the app: what fails in a screen that is being taken down is a line in the log and not the app's end."""
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self._exit:
+            logging.getLogger("qrtui").warning("while leaving: %s: %s", type(error).__name__, error)
+        else:
+            super()._handle_exception(error)
+
+
+@functools.cache
+def mend_option_lists() -> None:
+    """Pages in a list that has no place yet, and clicks on options that are gone, do nothing."""
+    from textual.widgets import OptionList
+
+    move_page, click = OptionList._move_page, OptionList._on_click
+
+    def moved(self: OptionList, direction: Any) -> None:
+        if (self.highlighted or 0) in self._index_to_line:
+            move_page(self, direction)
+
+    async def clicked(self: OptionList, event: events.Click) -> None:
+        option = event.style.meta.get("option")
+        if option is None or option < self.option_count:
+            await click(self, event)
+
+    OptionList._move_page, OptionList._on_click = moved, clicked  # type: ignore[method-assign]

@@ -1,0 +1,95 @@
+"""Keys that come faster than screens do, as after a stall of an SSH line."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from textual import events
+
+from qrtui.tui.screens.closes_once import Palette
+from qrtui.tui.screens.dialogs import Dialog
+
+from .conftest import until
+
+KEYS = [
+    *"123456?/jkgGehmtvnwfxs[",
+    "escape",
+    "enter",
+    "tab",
+    "pagedown",
+    "end",
+    "up",
+    "down",
+    "ctrl+p",
+    "ctrl+t",
+    "ctrl+s",
+]
+
+
+def burst(app, *keys: str) -> None:
+    """Press keys without waiting for what they do."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+async def closed(pilot, app) -> None:
+    """Close every dialog that is open."""
+    for _ in range(30):
+        if len(app.screen_stack) == 1:
+            break
+        await pilot.press("ctrl+c")
+    assert len(app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_burst_of_any_keys_leaves_the_app_usable(opened, seed):
+    chance = random.Random(seed)
+    async with opened() as (app, pilot):
+        for _ in range(6):
+            burst(app, *chance.choices(KEYS, k=60))
+            await pilot.pause(0.05)
+        await until(pilot, lambda: not app._ahead)
+        await closed(pilot, app)
+        await pilot.press("escape", "escape", "3")
+        await until(pilot, lambda: app.current_mode == "compare" or app.focused is not None)
+
+
+async def test_a_dialog_that_is_closed_before_it_is_drawn_is_gone(opened):
+    async with opened() as (app, pilot):
+        await pilot.press("tab", "tab", "tab")
+        for _ in range(10):
+            burst(app, "e", "escape", "ctrl+s", "escape", "ctrl+p", "escape")
+        await until(pilot, lambda: not app._ahead)
+        await closed(pilot, app)
+
+
+async def test_what_is_typed_before_a_dialog_is_there_waits_for_it(opened):
+    async with opened() as (app, pilot):
+        await pilot.press("escape")
+        app.action_help()
+        burst(app, "escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.current_mode == "setup"
+
+
+async def test_the_palette_opens_once_and_closes_once(opened):
+    async with opened() as (app, pilot):
+        burst(app, "ctrl+p", "ctrl+p", "ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.is_mounted)
+        assert len(app.screen_stack) == 2
+        palette = app.screen
+        palette.dismiss()
+        palette.dismiss()
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+
+
+async def test_a_dialog_whose_asker_was_cancelled_still_closes(opened):
+    async with opened() as (app, pilot):
+        asked: Dialog[str] = Dialog()
+        worker = app.run_worker(app.push_screen_wait(asked))
+        await until(pilot, lambda: app.screen is asked and asked.is_mounted)
+        worker.cancel()
+        await pilot.pause()
+        asked.dismiss("answer")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
