@@ -76,11 +76,11 @@ class Warm:
         path.write_text(PRESET.format(name=name, model=model, level=level, tokens=tokens))
         return path
 
-    def start(self, database: Path, preset: str = "tiny") -> int:
-        """Start `qrtui run`; returns its process's number."""
+    def start(self, database: Path, preset: str = "tiny", *, out: Path | None = None, nohup: bool = False) -> int:
+        """Start `qrtui run`, its output to `out`, else the database's log; returns its process's number."""
         words = ["run", str(self.folder / f"{preset}.toml"), "--db", str(database)]
-        asked = {"words": words, "log": str(self.log(database)), "shown": str(self.log(database)) + "-shown"}
-        self._send(asked)
+        log = str(self.log(database))
+        self._send({"words": words, "log": str(out or log), "shown": f"{log}-shown", "nohup": nohup})
         return int(self._answer())
 
     def end(self) -> list[int]:
@@ -91,6 +91,13 @@ class Warm:
         assert list(self.scratch.iterdir()) == []
         statuses: list[int] = answer["statuses"]
         return statuses
+
+    @property
+    def slow(self) -> str:
+        """The name of a preset whose run goes on for minutes."""
+        text = (self.folder / "tiny.toml").read_text().replace("max_new_tokens = 6", "max_new_tokens = 3000")
+        (self.folder / "slow.toml").write_text(text)
+        return "slow"
 
     def run(self, database: Path, preset: str = "tiny") -> int:
         self.start(database, preset)
@@ -272,11 +279,51 @@ def test_a_run_is_one_processs_and_two_runs_share_what_both_need(warm: Warm) -> 
         assert store.row("SELECT count(*), count(DISTINCT key) FROM completions") == (18, 18)
 
 
+def is_stopped(warm: Warm, database: Path) -> None:
+    assert warm.end() == [130]
+    is_whole(warm, database)
+    with Store(database) as store:
+        assert store.run().status == "stopped"
+
+
+def test_a_pipe_that_nobody_reads_any_more_stops_the_run(warm: Warm) -> None:
+    """`qrtui run PRESET | head -1`"""
+    database, pipe = warm.folder / "head.db", warm.folder / "pipe"
+    os.mkfifo(pipe)
+    warm.start(database, warm.slow, out=pipe)
+    with pipe.open() as head:
+        assert "starting the judge" in head.readline()
+    is_stopped(warm, database)
+
+
+def test_a_terminal_whose_line_drops_stops_the_run(warm: Warm) -> None:
+    database = warm.folder / "terminal.db"
+    ours, theirs = os.openpty()
+    warm.start(database, warm.slow, out=Path(os.ttyname(theirs)))
+    # Held open until the run has opened it itself.
+    told = b""
+    while b"generating" not in told:
+        told += os.read(ours, 1000)
+    os.close(theirs)
+    os.close(ours)
+    is_stopped(warm, database)
+
+
+def test_under_nohup_a_run_goes_on_when_the_line_drops(warm: Warm) -> None:
+    database = warm.folder / "nohup.db"
+    process = warm.start(database, nohup=True)
+    while not warm.shown(database):
+        time.sleep(0.01)
+    os.kill(process, signal.SIGHUP)
+    assert warm.end() == [0]
+    is_whole(warm, database)
+    assert results(database)
+
+
 def test_a_killed_runs_place_is_free_and_seen_to_be(warm: Warm) -> None:
     """The commands themselves, started as anyone starts them."""
     database = warm.folder / "plain.db"
-    slow = warm.folder / "slow.toml"
-    slow.write_text((warm.folder / "tiny.toml").read_text().replace("max_new_tokens = 6", "max_new_tokens = 3000"))
+    slow = warm.folder / f"{warm.slow}.toml"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "QRTUI_CACHE": str(warm.folder / "cache")}
     command = [sys.executable, "-m", "qrtui", "run", str(slow), "--db", str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True) as run:

@@ -1,8 +1,9 @@
 """Starts `qrtui` commands by forking: torch is imported once, and each command is a process that may be killed.
 
-A script. Over its standard input and output go lines of JSON: words (with files for the output and for what is shown)
-start `qrtui WORDS` and are answered by the process's number; null waits until everything has ended that was started,
-and all that these started in their turn, and is answered by the exit statuses, and by what had to be ended by force.
+A script. Over its standard input and output go lines of JSON: words (with paths for the output and for what is shown,
+and whether hanging up is ignored) start `qrtui WORDS` and are answered by the process's number; null waits until
+everything has ended that was started, and all that these started in their turn, and is answered by the exit statuses,
+and by what had to be ended by force.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ def serve() -> None:
             print(json.dumps(ended(started)), flush=True)
             started.clear()
         else:
-            started.append(start(asked["words"], Path(asked["log"]), Path(asked["shown"])))
+            started.append(start(**asked))
             print(started[-1], flush=True)
 
 
-def start(words: list[str], log: Path, shown: Path) -> int:
+def start(words: list[str], log: str, shown: str, nohup: bool) -> int:
     child = os.fork()
     if child:
         return child
@@ -63,10 +64,13 @@ def start(words: list[str], log: Path, shown: Path) -> int:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        if nohup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for descriptor, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
             os.dup2(descriptor, target)
-        tell_what_is_shown(shown)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        tell_what_is_shown(Path(shown))
         sys.argv[1:] = words
         from qrtui.cli import main
 

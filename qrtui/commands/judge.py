@@ -85,11 +85,14 @@ def judge(
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the work in good order, even where a shell started us with SIGINT ignored."""
-    former = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    """SIGINT, SIGTERM and SIGHUP end the work in good order, even where a shell started us with SIGINT ignored.
+
+    A SIGHUP that is ignored, as `nohup` has it, goes on being ignored.
+    """
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    former = {number: signal.signal(number, signal.default_int_handler) for number in heeded}
     try:
         yield
     finally:
