@@ -1,6 +1,6 @@
 """Random keys, clicks and sizes, faster than a person: the real app on a terminal, until it ends by an error.
 
-    python benchmarks/fuzz_keys.py [--seconds 600] [--seed 0] [--db FILE] [--burst 40]
+    python benchmarks/fuzz_keys.py [--seconds 600] [--quick] [--seed 0] [--db FILE] [--burst 40]
 
 Keys are typed in bursts without waiting for an answer, which is what a dropped line does when it comes back, a cat on
 the keyboard, or a paste into the wrong window; between bursts the terminal may be resized. The app may leave in its own
@@ -164,13 +164,14 @@ def main() -> int:
     """Type until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--quick", action="store_true", help="thirty seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--burst", type=int, default=40, help="at most so many keys without a pause")
     parser.add_argument("--db", type=Path, help="a database, which is copied")
     arguments = parser.parse_args()
     failures: collections.Counter[str] = collections.Counter()
     typed = lives = 0
-    until = time.monotonic() + arguments.seconds
+    until = time.monotonic() + (30 if arguments.quick else arguments.seconds)
     while time.monotonic() < until:
         seed = arguments.seed + lives
         lives += 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from textual.widgets import Input, Select, Static
 
@@ -187,6 +189,20 @@ async def test_tasks_are_found_and_picked_by_hand(opened, fake_run):
         app.screen.query_one("#datasets", CheckList).deselect("demo")
         app.screen.query_one("#datasets", CheckList).select("humaneval")
         await until(pilot, lambda: not app.screen.picked)
+
+
+async def test_tasks_picked_of_two_data_sets_stay_in_the_data_sets_order(opened, tmp_path):
+    own = tmp_path / "own.jsonl"
+    task = {"prompt": "def f(x):\n", "entry_point": "f", "canonical_solution": "    return x\n", "base_input": [[1]]}
+    own.write_text("".join(json.dumps({"task_id": id} | task) + "\n" for id in ("A/1", "A/0")))
+    async with opened() as (app, pilot):
+        picker = TaskPicker(["demo", str(own)], [])
+        taken = []
+        app.push_screen(picker, taken.append)
+        await until(pilot, lambda: picker.is_mounted and picker.query_one(TaskList).option_count == 50)
+        await pilot.press("a", "enter")
+        await until(pilot, lambda: taken)
+        assert taken[0] == (*(f"Demo/{n}" for n in range(48)), "A/1", "A/0")
 
 
 async def test_every_setting_of_generation_reaches_the_run(opened):

@@ -76,7 +76,8 @@ class TaskPicker(Dialog[tuple[str, ...] | None]):
                 self.notify(str(error), severity="warning", markup=False, timeout=15)
             else:
                 # MBPP and MBPP+ share their ids: picking one picks the other.
-                self._tasks = {task.task_id: task for task in tasks} | self._tasks
+                for task in tasks:
+                    self._tasks.setdefault(task.task_id, task)
         self._find()
 
     @on(Input.Changed, "#find-task")
@@ -88,8 +89,9 @@ class TaskPicker(Dialog[tuple[str, ...] | None]):
     def _find(self) -> None:
         words = self.query_one("#find-task", Input).value.lower().split()
         self._shown = [task for task in self._tasks.values() if all(word in _searched(task) for word in words)]
+        width = max((len(task.task_id) for task in self._shown), default=0)
         self.query_one(TaskList).show(
-            Item(_line(task), task.task_id, task.task_id.lower() in self._picked) for task in self._shown
+            Item(_line(task, width), task.task_id, task.task_id.lower() in self._picked) for task in self._shown
         )
         self._count()
         self._show_prompt()
@@ -145,8 +147,8 @@ class TaskList(CheckList):
     BINDINGS = [Binding("enter", "screen.done", show=False)]
 
 
-def _line(task: Task) -> Content:
-    return Content.assemble(f"{task.task_id:14}", (f" {task.entry_point}", "$muted"))
+def _line(task: Task, width: int) -> Content:
+    return Content.assemble(f"{task.task_id:{width}}", (f"  {task.entry_point}", "$muted"))
 
 
 def _searched(task: Task) -> str:
