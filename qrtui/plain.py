@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -50,11 +51,25 @@ def run_plainly(
     def tell(event: Event) -> None:
         try:
             narrator(event)
+            lost = is_lost(out)
         except OSError:
+            lost = True
+        if lost:
             silence(out)
             control.stop()
 
     return run(experiment, database, tell, control, allow_unsafe_judge=allow_unsafe_judge)
+
+
+def is_lost(stream: TextIO) -> bool:
+    """Whether nobody can read any more what is written there, which otherwise only the next line would tell."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return False  # no file at all
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def silence(stream: TextIO) -> None:
