@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ def decode(
     steps: Steps = "growing",
     choose: Choose | None = None,
     on_token: Callable[[int], None] = lambda active: None,
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Complete all `requests`, at most `slots` at a time (None: all together), yielding each answer as it ends.
 
     Greedy at temperature 0, else sampled with a generator of each request's own, so that a sample does not depend on

@@ -5,6 +5,7 @@ Imports torch: import it lazily.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -14,9 +15,9 @@ from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.decode import decode
-from qrtui.generate.known_ways import NAMES, PLAIN
+from qrtui.generate.known_ways import NAMES, PLAIN, Steps
 from qrtui.generate.prompt import Style, render, stop_texts
-from qrtui.generate.sequence import Answer, Request
+from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.way_trials import device_answers, reason_of
 from qrtui.generate.ways import fastest_way
@@ -60,29 +61,23 @@ def produce(
     longest = max(lengths.values(), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
     left = by_length(jobs, lambda job: lengths[id(job)], size)
-    with fastest_way(loaded, notice) as way:
+    with fastest_way(loaded, notice, on_token) as way:
         while left:
             steps = way.steps(greedy=settings.temperature == 0, alone=size == 1)
             done: set[int] = set()
-            out_of_memory, failure = False, ""
+            out_of_memory, failure, for_good = False, "", True
             try:
-                for answer in decode(
-                    loaded.model,
-                    loaded.tokenizer,
-                    [requests[id(job)] for job in left],
-                    max_new_tokens=settings.max_new_tokens,
-                    temperature=settings.temperature,
-                    slots=size,
-                    steps=steps,
-                    on_token=on_token,
-                ):
-                    done.add(answer.request)
-                    yield left[answer.request], answer
+                asked_now = [requests[id(job)] for job in left]
+                # Closed before the weights change again: a way may have a thread of its own.
+                with contextlib.closing(_answers(loaded, asked_now, settings, size, steps, on_token)) as answers:
+                    for answer in answers:
+                        done.add(answer.request)
+                        yield left[answer.request], answer
             except (RuntimeError, MemoryError) as error:
                 out_of_memory = is_out_of_memory(error)
                 if not out_of_memory and (steps == PLAIN or not device_answers(loaded)):
                     raise
-                failure = reason_of(error)
+                failure, for_good = reason_of(error), not isinstance(error, NotFiniteError)
             left = [job for at, job in enumerate(left) if at not in done]
             # Only here is the error gone, which held all that the decoder had.
             give_back_memory()
@@ -90,8 +85,36 @@ def produce(
                 size = _retreat(min(size, len(left)))
                 notice(f"out of memory: going on with batches of {size}")
             elif failure:
-                way.set_aside(steps, failure)
-                notice(f"{NAMES[steps]} failed and is set aside ({failure}): going on without it")
+                way.leave(steps, failure, for_good=for_good)
+                notice(f"{NAMES[steps]} failed ({failure}): going on without it")
+
+
+def _answers(
+    loaded: Any,
+    requests: Sequence[Request],
+    settings: Generation,
+    slots: int,
+    steps: Steps,
+    on_token: Callable[[int], None],
+) -> Generator[Answer, None, None]:
+    """The answers to all requests, each as it ends, made in that way."""
+    most = settings.max_new_tokens
+    if steps == "continuous":
+        from qrtui.generate.continuous import decode_continuously
+
+        return decode_continuously(
+            loaded.model, loaded.tokenizer, requests, max_new_tokens=most, slots=slots, on_token=on_token
+        )
+    return decode(
+        loaded.model,
+        loaded.tokenizer,
+        requests,
+        max_new_tokens=most,
+        temperature=settings.temperature,
+        slots=slots,
+        steps=steps,
+        on_token=on_token,
+    )
 
 
 def _retreat(size: int) -> int:

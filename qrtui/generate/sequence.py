@@ -44,6 +44,10 @@ class Cancelled(Exception):  # noqa: N818 - not an error: the person asked for i
     """Decoding was told to stop; unfinished completions are dropped."""
 
 
+class NotFiniteError(RuntimeError):
+    """Some sequence's numbers are not finite, and this way of decoding cannot tell whose."""
+
+
 @dataclass
 class GrowingSequence:
     """A request's prompt, the tokens it got so far, and the seconds that they took."""

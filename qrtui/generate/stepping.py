@@ -16,6 +16,8 @@ def cache_for(forward: Forward, steps: Steps, *, rows: int, tokens: int) -> Cach
     The plain way (`growing`) takes the model's own kind of cache where its layers remember otherwise. Raises
     ValueError where the model or its device cannot do what is asked for.
     """
+    if steps == "continuous":
+        raise ValueError("continuous batching has a cache of its own")
     if steps == "growing":
         return SlotCache(forward) if holds_plain_layers(forward.model) else LibraryCache(forward)
     if not holds_plain_layers(forward.model):

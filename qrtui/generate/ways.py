@@ -16,13 +16,14 @@ from typing import Any
 import torch
 
 from qrtui.generate.known_ways import Steps, Tried, Way, known_ways, remember
+from qrtui.generate.sequence import Cancelled
 from qrtui.generate.way_trials import UNFINISHED, try_steps
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import device_type, library_versions, torch_version
 from qrtui.models.packed import packed
 
 # What is tried on a device, beside the plain way.
-CANDIDATES: dict[str, tuple[Steps, ...]] = {"cpu": (), "cuda": ("graphs", "static")}
+CANDIDATES: dict[str, tuple[Steps, ...]] = {"cpu": (), "cuda": ("graphs", "static", "continuous")}
 
 _ROWS = 16
 _REPETITIONS = 3
@@ -42,18 +43,20 @@ class TakenWay:
         """The fastest steps for such work; see `Way.fastest_steps`."""
         return self._way.fastest_steps(greedy=greedy, alone=alone)
 
-    def set_aside(self, steps: Steps, reason: str) -> None:
-        """Take these steps no more, here and in later runs."""
+    def leave(self, steps: Steps, reason: str, *, for_good: bool) -> None:
+        """Take these steps no more: here, and `for_good` in later runs too."""
         self._way = self._way.with_steps({steps: Tried(aside=reason)})
-        if self._key:
+        if self._key and for_good:
             remember(self._key, self._way)
 
 
 @contextlib.contextmanager
-def fastest_way(loaded: Any, notice: Callable[[str], None]) -> Iterator[TakenWay]:
+def fastest_way(
+    loaded: Any, notice: Callable[[str], None], on_token: Callable[[int], None] = lambda active: None
+) -> Iterator[TakenWay]:
     """Hold the model's weights in the way that is fastest here; `notice` is told once, when that has just been tried.
 
-    Weights must not change meanwhile.
+    Weights must not change meanwhile. `on_token(0)` is called at every step of a trial and may raise Cancelled.
     """
     on_cpu = device_type(loaded.device) == "cpu"
     if loaded.footprint < _WORTH_TRYING_BYTES:
@@ -66,7 +69,7 @@ def fastest_way(loaded: Any, notice: Callable[[str], None]) -> Iterator[TakenWay
     if way is None:
         way = try_packing(loaded.model) if on_cpu else Way(packs=None, times=1.0)
     with holding(loaded.model, packs=bool(way.packs)):
-        way = _try_steps(loaded, key, way)
+        way = _try_steps(loaded, key, way, on_token)
         if way != before and (way.packs is not None or way.steps):
             remember(key, way)
             notice(f"{loaded.info.name} in {loaded.precision.name} on {loaded.device}: {way.in_words}")
@@ -90,7 +93,7 @@ def try_packing(model: Any) -> Way:
     return Way(packs, round(seconds[not packs] / seconds[packs], 2))
 
 
-def _try_steps(loaded: Any, key: str, way: Way) -> Way:
+def _try_steps(loaded: Any, key: str, way: Way, on_token: Callable[[int], None]) -> Way:
     """Try what is not known yet of this device's candidates."""
     untried = [name for name in CANDIDATES[device_type(loaded.device)] if name not in way.steps]
 
@@ -98,7 +101,11 @@ def _try_steps(loaded: Any, key: str, way: Way) -> Way:
         # One that ends the program, or hangs until a person does, will be found to be set aside.
         remember(key, way.with_steps({**found, name: Tried(aside=UNFINISHED)}))
 
-    return way.with_steps(try_steps(loaded, untried, begin)) if untried else way
+    try:
+        return way.with_steps(try_steps(loaded, untried, begin, on_token)) if untried else way
+    except Cancelled:
+        remember(key, way)
+        raise
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from qrtui.generate import produce as produce_module
 from qrtui.generate import static_cache, way_trials, ways
 from qrtui.generate.known_ways import Tried, Way, known_ways
 from qrtui.generate.produce import produce
+from qrtui.generate.sequence import Cancelled
 from qrtui.generate.settings import Generation
 from qrtui.generate.way_trials import UNFINISHED, try_steps
 from qrtui.models.catalog import resolve
@@ -48,7 +49,7 @@ def texts(loaded, notices, prompts=12, **settings):
 
 
 def trial(loaded, *names):
-    return try_steps(loaded, names, lambda name, found: None)
+    return try_steps(loaded, names)
 
 
 def test_a_sound_way_is_measured(loaded):
@@ -108,8 +109,8 @@ def test_the_fastest_sound_way_is_taken_told_once_remembered_and_shown(loaded, m
     monkeypatch.setitem(ways.CANDIDATES, "cpu", ("graphs", "static"))
     real, used, told = way_trials.probe, [], []
 
-    def quicker(loaded, steps, **how):
-        seen = real(loaded, steps, **how)
+    def quicker(loaded, steps, *rest, **how):
+        seen = real(loaded, steps, *rest, **how)
         seen.seconds = {"growing": 3.0, "static": 2.0}[steps]
         return seen
 
@@ -137,11 +138,11 @@ def test_a_way_whose_trial_ends_the_program_is_not_tried_again(loaded, monkeypat
     monkeypatch.setitem(ways.CANDIDATES, "cpu", ("static",))
     real, tried = way_trials.probe, []
 
-    def dying(loaded, steps, **how):
+    def dying(loaded, steps, *rest, **how):
         tried.append(steps)
         if steps == "static":
             raise KeyboardInterrupt
-        return real(loaded, steps, **how)
+        return real(loaded, steps, *rest, **how)
 
     monkeypatch.setattr(way_trials, "probe", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -150,6 +151,26 @@ def test_a_way_whose_trial_ends_the_program_is_not_tried_again(loaded, monkeypat
     assert way.steps == {"static": Tried(aside=UNFINISHED)}
     assert len(texts(loaded, [])) == 12
     assert tried.count("static") == 1
+
+
+def test_a_trial_that_a_person_stops_is_made_again(loaded, monkeypatch):
+    monkeypatch.setitem(ways.CANDIDATES, "cpu", ("static",))
+    passes = []
+
+    def stop(active):
+        passes.append(active)
+        if known_ways() and any(way.steps for way in known_ways().values()):
+            raise Cancelled
+
+    with pytest.raises(Cancelled), ways.fastest_way(loaded, lambda text: None, stop):
+        pass
+    assert set(passes) == {0}
+    (way,) = known_ways().values()
+    assert way.steps == {}
+    with ways.fastest_way(loaded, lambda text: None):
+        pass
+    (way,) = known_ways().values()
+    assert way.steps["static"].times > 0
 
 
 def test_a_way_that_fails_in_real_work_is_left_and_nothing_is_lost(loaded, monkeypatch):
@@ -170,8 +191,7 @@ def test_a_way_that_fails_in_real_work_is_left_and_nothing_is_lost(loaded, monke
     assert texts(loaded, told) == expected
     assert len(steps) == 13
     assert told == [
-        "a static cache failed and is set aside (RuntimeError: operation not permitted when stream is capturing):"
-        " going on without it"
+        "a static cache failed (RuntimeError: operation not permitted when stream is capturing): going on without it"
     ]
     assert known_ways()[key].fastest_steps(greedy=True, alone=False) == "growing"
     assert texts(loaded, told) == expected

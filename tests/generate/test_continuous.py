@@ -1,0 +1,167 @@
+"""transformers' continuous batching, for real on a CPU: what of ours it carries, and what it is kept away from."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from qrtui.generate import ways
+from qrtui.generate.continuous import decode_continuously
+from qrtui.generate.decode import decode
+from qrtui.generate.known_ways import Tried, known_ways
+from qrtui.generate.sequence import Cancelled, NotFiniteError, Request
+from qrtui.generate.way_trials import try_steps
+from qrtui.models.catalog import resolve
+from qrtui.models.load import load
+from qrtui.models.precisions import PRECISIONS
+from tests.generate.test_way_trials import texts
+
+SHARED = " ".join(f"w{n}" for n in range(3, 14))
+
+
+@pytest.fixture
+def loaded(tiny_llama):
+    """A model whose every token depends much on all those before it."""
+    torch.set_num_threads(1)
+    loaded = load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cpu")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in loaded.model.named_parameters():
+            if weight.dim() > 1 and "embed" not in name:
+                weight.normal_(std=0.25)
+    return loaded
+
+
+@pytest.fixture
+def taking_continuous(monkeypatch, tmp_path):
+    """A machine on which continuous batching becomes the fastest way once the returned function is called."""
+    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
+    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+
+    def take():
+        (key,) = known_ways()
+        ways.remember(key, known_ways()[key].with_steps({"continuous": Tried(times=2.0)}))
+        return key
+
+    return take
+
+
+def requests(count=11, stops=()):
+    return [Request(f"{SHARED} w{at + 20} " + f"w{at + 9} " * (at % 4), stops, True) for at in range(count)]
+
+
+def answers(decoding, loaded, asked, **how):
+    made = list(decoding(loaded.model, loaded.tokenizer, asked, **{"max_new_tokens": 14, "slots": 4, **how}))
+    assert all(answer.seconds > 0 for answer in made)
+    return sorted((answer.request, answer.text, answer.tokens, answer.finish) for answer in made)
+
+
+def loops():
+    return [one for one in threading.enumerate() if "_run_generation_loop" in one.name]
+
+
+def test_it_writes_what_the_plain_way_writes_with_stops_and_refilled_places(loaded):
+    word = answers(decode, loaded, requests())[2][1].split()[4]
+    for asked in (requests(), requests(stops=(word, "w9"))):
+        plain = answers(decode, loaded, asked)
+        assert answers(decode_continuously, loaded, asked) == plain
+    assert {finish for *_, finish in plain} == {"stop", "length"}
+    assert loops() == []
+
+
+def test_it_is_left_where_numbers_are_not_finite_for_they_leak_to_neighbours(loaded, monkeypatch, taking_continuous):
+    plain = texts(loaded, [])
+    word, forward = int(next(iter(plain.values())).split()[3][1:]), loaded.model.model.embed_tokens.forward
+    monkeypatch.setattr(
+        loaded.model.model.embed_tokens,
+        "forward",
+        lambda ids: torch.where((ids == word).unsqueeze(-1), torch.nan, forward(ids)),
+    )
+    with pytest.raises(NotFiniteError):
+        answers(decode_continuously, loaded, requests())
+    key = taking_continuous()
+    told = []
+    spoilt = texts(loaded, told)
+    why = "NotFiniteError: met numbers that are not finite"
+    assert told == [f"transformers' continuous batching failed ({why}): going on without it"]
+    assert known_ways()[key].fastest_steps(greedy=True, alone=False) == "continuous"
+    assert any(spoilt[prompt] != text for prompt, text in plain.items())
+    ways.remember(key, known_ways()[key].with_steps({"continuous": Tried(aside="not now")}))
+    assert texts(loaded, []) == spoilt
+
+
+def test_cancelling_ends_the_loop_and_leaves_the_model_as_it_was(loaded):
+    before, steps = loaded.model.config._attn_implementation, []
+
+    def cancel(active):
+        steps.append(active)
+        if sum(steps) > 6:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        answers(decode_continuously, loaded, requests(), max_new_tokens=400, on_token=cancel)
+    assert loops() == []
+    assert loaded.model.config._attn_implementation == before
+    assert answers(decode_continuously, loaded, requests()) == answers(decode, loaded, requests())
+
+
+def test_the_loop_waits_while_a_person_pauses(loaded, monkeypatch):
+    passes, during, forward = [], [], loaded.model.forward
+
+    def counted(*args, **kwargs):
+        passes.append(time.monotonic())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(loaded.model, "forward", counted)
+
+    def pause(active):
+        if active and not during:
+            time.sleep(1.0)  # by now the loop has been told
+            held = len(passes)
+            time.sleep(0.5)
+            during.append(len(passes) - held)
+
+    plain = answers(decode, loaded, requests(4), max_new_tokens=2000)
+    assert answers(decode_continuously, loaded, requests(4), max_new_tokens=2000, on_token=pause) == plain
+    assert during == [0]
+
+
+def test_a_loop_that_fails_says_why(loaded, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("CUDA out of memory, it says")
+
+    monkeypatch.setattr(loaded.model, "forward", broken)
+    with pytest.raises(RuntimeError, match="out of memory, it says"):
+        answers(decode_continuously, loaded, requests())
+    assert loops() == []
+
+
+def test_it_passes_its_trial_serves_greedy_batches_and_nothing_else(loaded, monkeypatch, taking_continuous):
+    (tried,) = try_steps(loaded, ["continuous"]).values()
+    assert tried.aside == ""
+    assert tried.times > 0
+    plain, sampled = texts(loaded, []), texts(loaded, [], temperature=1.0)
+    taking_continuous()
+    used = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda self: used.append(self.name) or start(self))
+    assert texts(loaded, [], temperature=1.0) == sampled
+    assert not any("_run_generation_loop" in name for name in used)
+    assert texts(loaded, []) == plain
+    assert any("_run_generation_loop" in name for name in used)
+
+
+def test_a_wrong_one_is_set_aside(loaded, monkeypatch):
+    from transformers.generation.continuous_batching.input_outputs import ContinuousBatchingIOs
+
+    real = ContinuousBatchingIOs.get_model_kwargs
+
+    def skewed(self, *args, **kwargs):
+        given = real(self, *args, **kwargs)
+        given["position_ids"] = given["position_ids"] + 3 * (given["position_ids"] > 20)
+        return given
+
+    monkeypatch.setattr(ContinuousBatchingIOs, "get_model_kwargs", skewed)
+    (tried,) = try_steps(loaded, ["continuous"]).values()
+    assert tried.aside.startswith("its logits are ")

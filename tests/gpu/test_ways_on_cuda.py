@@ -1,0 +1,99 @@
+"""The ways of doing steps on an NVIDIA GPU: they write what the plain way writes, and what cannot be recorded is left."""
+
+import pytest
+import torch
+
+from qrtui.generate import ways
+from qrtui.generate.continuous import decode_continuously
+from qrtui.generate.decode import decode
+from qrtui.generate.known_ways import PLAIN, known_ways
+from qrtui.generate.sequence import Request
+from qrtui.generate.way_trials import device_answers, probe, try_steps
+from qrtui.models.catalog import resolve
+from qrtui.models.load import load, unload
+from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb.noise import Noise
+from qrtui.perturb.weights import NoiseCarrier
+from tests.generate.test_continuous import answers as all_answers
+from tests.generate.test_static_cache import answers, answers_and_logits, assert_same
+from tests.generate.test_way_trials import texts
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+
+SHARED = " ".join(f"w{n}" for n in range(3, 14))
+REQUESTS = [Request(f"{SHARED} w{at % 40 + 14} " + f"w{at % 9 + 3} " * (at % 11), ("w9",), True) for at in range(60)]
+
+
+@pytest.fixture
+def on_cuda(tiny_llama, tmp_path, monkeypatch):
+    """Loads the tiny model on the GPU, where nothing is known yet, its weights such that each token depends on all."""
+    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
+    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+    held = []
+
+    def load_in(precision):
+        held.append(load(resolve(str(tiny_llama)), PRECISIONS[precision], "cuda"))
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for name, weight in held[-1].model.named_parameters():
+                if weight.dim() > 1 and weight.is_floating_point() and "embed" not in name:
+                    weight.normal_(std=0.25)
+        return held[-1]
+
+    yield load_in
+    for loaded in held:
+        unload(loaded)
+
+
+@pytest.mark.parametrize("slots", [1, 7, 40])
+@pytest.mark.parametrize("steps", ["static", "graphs"])
+def test_static_steps_and_recorded_ones_write_what_the_plain_way_writes(on_cuda, slots, steps):
+    loaded = on_cuda("fp32")
+    how = {"slots": slots, "max_new_tokens": 150}
+    plain = answers_and_logits(loaded.model, loaded.tokenizer, REQUESTS, PLAIN, **how)
+    assert_same(answers_and_logits(loaded.model, loaded.tokenizer, REQUESTS, steps, **how), plain)
+
+
+def test_recorded_steps_follow_weights_that_noise_has_changed(on_cuda):
+    loaded = on_cuda("fp32")
+    clean = answers(loaded.model, loaded.tokenizer, REQUESTS, "graphs", slots=16)
+    with NoiseCarrier(loaded.model, loaded.original).carrying(Noise(kind="gaussian", level=0.1)):
+        noisy = answers(loaded.model, loaded.tokenizer, REQUESTS, "graphs", slots=16)
+        assert noisy == answers(loaded.model, loaded.tokenizer, REQUESTS, PLAIN, slots=16)
+    assert noisy != clean
+    assert answers(loaded.model, loaded.tokenizer, REQUESTS, "graphs", slots=16) == clean
+
+
+def test_continuous_batching_writes_what_the_plain_way_writes(on_cuda):
+    loaded = on_cuda("fp32")
+    how = {"slots": 9, "max_new_tokens": 60}
+    assert all_answers(decode_continuously, loaded, REQUESTS, **how) == all_answers(decode, loaded, REQUESTS, **how)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_finds_its_way_and_completes_all(on_cuda, precision):
+    loaded = on_cuda(precision)
+    found = try_steps(loaded, ways.CANDIDATES["cuda"])
+    print(precision, found)
+    assert set(found) == {"graphs", "static", "continuous"}
+    assert all(tried.aside or tried.times > 0 for tried in found.values())
+    if precision == "int8":
+        # bitsandbytes looks for outliers in every batch, which cannot be recorded; the device must survive the try.
+        assert found["graphs"].aside
+    assert device_answers(loaded)
+    told = []
+    assert len(texts(loaded, told)) == 12
+    assert len(told) == 1
+    assert set(next(iter(known_ways().values())).steps) == set(found)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "nf4"])
+def test_the_way_that_is_taken_is_not_slower_than_the_plain_one(on_cuda, precision):
+    loaded = on_cuda(precision)
+    with ways.fastest_way(loaded, print) as way:
+        steps = way.steps(greedy=False, alone=False)
+        pairs = [(probe(loaded, PLAIN).seconds, probe(loaded, steps).seconds) for _ in range(5)]
+    assert sorted(plain / taken for plain, taken in pairs)[2] > 0.9
