@@ -57,6 +57,6 @@ class CapturedSteps:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         # Only what this thread does is recorded; others may go on with their work.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self._pool, stream=aside, capture_error_mode="thread_local"):
             self._logits[:rows].copy_(self._step(rows, columns))
         return graph

@@ -105,6 +105,7 @@ def probe(
     on_token: OnToken = lambda active: None,
     *,
     slots: int = _SLOTS,
+    prompts: int = _PROMPTS,
     tokens: dict[int, list[int]] | None = None,
 ) -> Seen:
     """Let a way complete the made-up prompts, greedily or with the given tokens."""
@@ -126,7 +127,7 @@ def probe(
     for _ in decode(
         loaded.model,
         loaded.tokenizer,
-        _requests(loaded.tokenizer),
+        _requests(loaded.tokenizer, prompts),
         max_new_tokens=_TOKENS,
         slots=slots,
         steps=steps,
@@ -151,11 +152,13 @@ class _Recording(Ending):
         return super().extend(sequence, token, is_finite)
 
 
-def probe_continuous(loaded: Any, on_token: OnToken = lambda active: None, *, slots: int = _SLOTS) -> Seen:
+def probe_continuous(
+    loaded: Any, on_token: OnToken = lambda active: None, *, slots: int = _SLOTS, prompts: int = _PROMPTS
+) -> Seen:
     """Let continuous batching complete the made-up prompts."""
     from qrtui.generate.continuous import decode_continuously
 
-    seen, ends, requests = Seen(), list[tuple[float, int]](), _requests(loaded.tokenizer)
+    seen, ends, requests = Seen(), list[tuple[float, int]](), _requests(loaded.tokenizer, prompts)
     for _ in decode_continuously(
         loaded.model,
         loaded.tokenizer,
@@ -228,11 +231,11 @@ def _tried(loaded: Any, name: Steps, plain: Seen, allowed: float, on_token: OnTo
     return Tried(times=round(plain.seconds / seen.seconds, 2))
 
 
-def _requests(tokenizer: Any) -> list[Request]:
+def _requests(tokenizer: Any, count: int) -> list[Request]:
     """Prompts of many lengths: a line of code, which a model is sure about, and words drawn by chance."""
     drawn, known = torch.Generator().manual_seed(0), len(tokenizer)
-    counts = [5 + at * 29 % 60 for at in range(_PROMPTS)]
-    words = [torch.randint(known, (count,), generator=drawn).tolist() for count in counts]
+    lengths = [5 + at * 29 % 60 for at in range(count)]
+    words = [torch.randint(known, (length,), generator=drawn).tolist() for length in lengths]
     texts = [f"def f(n): return n + 1\n{tokenizer.decode(ids, skip_special_tokens=True)}" for ids in words]
     return [Request(text, (), add_special_tokens=True) for text in texts]
 

@@ -1,4 +1,4 @@
-"""The ways of doing steps on an NVIDIA GPU: they write what the plain way writes, and what cannot be recorded is left."""
+"""The ways of doing steps on an NVIDIA GPU: they write what the plain way writes; what cannot be recorded is left."""
 
 import pytest
 import torch
