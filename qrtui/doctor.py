@@ -35,7 +35,7 @@ def examine(database: Path) -> Iterator[Check]:
     yield Check("qrtui", True, f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
     yield _libraries()
     yield _device()
-    yield _ways()
+    yield from _ways()
     yield _judge()
     yield _model()
     yield _tasks()
@@ -58,11 +58,16 @@ def _device() -> Check:
     return Check("device", True, found, way_out)
 
 
-def _ways() -> Check:
-    from qrtui.generate.known_ways import known_ways
+def _ways() -> Iterator[Check]:
+    from qrtui.generate.known_ways import UNFINISHED, known_ways, ways_file
 
-    found = [f"{key}: {way.in_words}" for key, way in known_ways().items()]
-    return Check("ways", True, "; ".join(found) or "nothing tried yet: a model's first run on a CPU times its products")
+    known = known_ways()
+    if not known:
+        yield Check("ways", True, "nothing tried yet: a model's first run tries what is fastest here")
+    for key, way in known.items():
+        is_unfinished = any(tried.aside == UNFINISHED for tried in way.steps.values())
+        way_out = f"if that was by chance: rm {ways_file()} has all tried anew" if is_unfinished else ""
+        yield Check("ways", True, f"{key}: {way.in_words}", way_out)
 
 
 def _judge() -> Check:

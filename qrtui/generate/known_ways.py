@@ -23,6 +23,7 @@ NAMES: dict[Steps, str] = {
     "continuous": "transformers' continuous batching",
 }
 PLAIN: Steps = "growing"
+UNFINISHED = "its trial did not come to an end"
 # What is not faster than the plain way by more than a measurement's error is not worth its rounding.
 _CLEARLY = 1.05
 

@@ -28,8 +28,6 @@ from qrtui.generate.sequence import Answer, Cancelled, Ending, GrowingSequence, 
 Found = dict[Steps, Tried]
 OnToken = Callable[[int], None]
 
-UNFINISHED = "its trial did not come to an end"
-
 _PROMPTS, _SLOTS, _OTHER_SLOTS, _TOKENS = 40, 32, 7, 16
 _LOGITS_KEPT, _HIGHEST = 1024, 8
 # How many times as far apart as the plain way in other batches a way may be, and what counts as no distance at all, in

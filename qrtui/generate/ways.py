@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from qrtui.generate.known_ways import Steps, Tried, Way, known_ways, remember
+from qrtui.generate.known_ways import UNFINISHED, Steps, Tried, Way, known_ways, remember
 from qrtui.generate.sequence import Cancelled
-from qrtui.generate.way_trials import UNFINISHED, try_steps
+from qrtui.generate.way_trials import try_steps
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import device_type, library_versions, torch_version
 from qrtui.models.packed import packed

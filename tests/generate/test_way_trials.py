@@ -7,11 +7,11 @@ from qrtui.doctor import examine
 from qrtui.generate import decode as decode_module
 from qrtui.generate import produce as produce_module
 from qrtui.generate import static_cache, way_trials, ways
-from qrtui.generate.known_ways import Tried, Way, known_ways
+from qrtui.generate.known_ways import UNFINISHED, Tried, Way, known_ways
 from qrtui.generate.produce import produce
 from qrtui.generate.sequence import Cancelled
 from qrtui.generate.settings import Generation
-from qrtui.generate.way_trials import UNFINISHED, try_steps
+from qrtui.generate.way_trials import try_steps
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load
 from qrtui.models.precisions import PRECISIONS
