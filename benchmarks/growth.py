@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from sides.tiny_model import write_tiny_model
 from sides.turns import machine
 
 from qrtui.generate.settings import Generation
@@ -43,27 +44,6 @@ def write_tasks(path: Path, count: int) -> None:
                 "atol": 0,
             }
             file.write(json.dumps(fields) + "\n")
-
-
-def write_model(folder: Path) -> None:
-    """A random Llama of 2 small layers, with a tokenizer that knows bytes."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    words = {letter: at for at, letter in enumerate(["<unk>", "</s>", *pre_tokenizers.ByteLevel.alphabet()])}
-    tokenizer = Tokenizer(models.BPE(words, [], unk_token="<unk>"))
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>").save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        eos_token_id=1,
-        pad_token_id=1,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def seconds_of_run(model: Path, tasks: Path, database: Path) -> float:
@@ -94,7 +74,7 @@ def main() -> None:
     print(f"{'tasks':>6}{'run, s':>9}{'again, s':>10}{'a task, ms':>12}{'growth':>8}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_model(folder / "tiny")
+        write_tiny_model(folder / "tiny")
         write_tasks(folder / "warm.jsonl", 2)
         seconds_of_run(folder / "tiny", folder / "warm.jsonl", folder / "warm.db")
         least = 0.0
