@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 PROGRAM = Path(__file__).with_name("program.py")
-PATIENCE = 120.0
+PATIENCE = 300.0
 RESULTS = """
 SELECT c.position, r.task, r.completion, g.text, g.finish, v.base, v.plus
 FROM conditions c JOIN results r ON r.condition = c.id
@@ -84,10 +84,12 @@ class Victim:
         return self.program is None or self.program.poll() is not None
 
     def until(self, true: Callable[[], bool]) -> None:
-        """Wait for something; a run that hangs is a problem."""
-        begun = time.monotonic()
+        """Wait for something; a run in which nothing happens for long is a problem."""
+        moved, seen = time.monotonic(), -1
         while not true():
-            if time.monotonic() - begun > PATIENCE:
+            if (now := self.completions()) != seen:
+                moved, seen = time.monotonic(), now
+            if time.monotonic() - moved > PATIENCE:
                 raise SystemExit(f"the program hangs: see {self.folder / 'log'}")
             time.sleep(0.02)
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import msgspec
 import pytest
-from textual.widgets import Input, Select, Static
+from textual.widgets import Input, Label, Select, Static
 
 from qrtui.generate.settings import Generation
 from qrtui.models.capacity import capacity
 from qrtui.presets import load_preset
+from qrtui.spec import ModelChoice
 from qrtui.tui.screens.attack_dialog import AttackDialog
 from qrtui.tui.screens.dialogs import AskPath, Message, Question
 from qrtui.tui.screens.task_picker import TaskList, TaskPicker
@@ -43,6 +46,25 @@ async def test_an_impossible_choice_says_why_and_the_way_out(opened):
         await pilot.press("escape")
         quantized.select("nf4")
         await until(pilot, lambda: "6 conditions" in cost(app))
+
+
+async def test_a_models_own_code_is_told_before_it_runs_and_runs_only_if_wanted(opened, fake_run, tiny_llama, tmp_path):
+    model = shutil.copytree(tiny_llama, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModelForCausalLM": "own.Model"}}))
+    choice = ModelChoice(id=str(model), trust_remote_code=True)
+    experiment = msgspec.structs.replace(filled.EXPERIMENT, models=(choice,))
+    warning = "model runs code of its own (own.py) with all your rights: trust_remote_code is set"
+    async with opened(experiment=experiment, size=(80, 24)) as (app, pilot):
+        await until(pilot, lambda: cost(app).startswith("! model runs code of its own  1 model, "))
+        assert "completions" in cost(app)
+        for answer, runs in (("escape", 0), ("left,enter", 1)):
+            await pilot.press("r")
+            await until(pilot, lambda: isinstance(app.screen, Question))
+            assert str(app.screen.query_one(".dialog-text", Label).content) == warning
+            await pilot.press(*answer.split(","))
+            await until(pilot, lambda runs=runs: len(fake_run.experiments) == runs)
+        assert fake_run.experiments[0].models == (choice,)
 
 
 async def test_words_in_a_number_field_are_refused(opened):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from textual import on, work
@@ -223,12 +223,12 @@ class SetupScreen(EditsOfSetup):
         try:
             experiment = self.experiment()
             line.working()
-            plan = await self.app.planner.ask(lambda store: _make_plan(experiment, store))
+            plan, warnings = await self.app.planner.ask(lambda store: _make_plan(experiment, store))
         except QrtuiError as error:
             line.impossible(error)
         else:
             self._plan_made = plan
-            line.show(plan, len(experiment.models), self._to_fetch(), self.machine.memory)
+            line.show(plan, len(experiment.models), self._to_fetch(), self.machine.memory, own_code=warnings)
             # A plan may come while the app closes, and part of the screen is gone.
             for table in self.query("#plan-table").results(Static):
                 table.update(plan_as_table(plan))
@@ -255,12 +255,20 @@ class SetupScreen(EditsOfSetup):
         """Run what is picked."""
         try:
             experiment = self.experiment()
+            warnings = await asyncio.to_thread(items.code_warnings, experiment)
         except QrtuiError as error:
             self.report(error)
             return
         plan = self._plan_made
-        if plan is None or await self._is_wanted(plan):
+        if await self._is_trusted(warnings) and (plan is None or await self._is_wanted(plan)):
             self.app.start_run(experiment, plan.seconds if plan else None)
+
+    async def _is_trusted(self, warnings: Mapping[str, str]) -> bool:
+        """Whether a model's own code may run, now that the person has seen which."""
+        if not warnings:
+            return True
+        question = Question("A model's own code", "\n".join(warnings.values()), run="Run it", back="Back")
+        return await self.app.push_screen_wait(question) == "run"
 
     async def _is_wanted(self, plan: Plan) -> bool:
         """Whether a run that will probably fail is wanted all the same."""
@@ -284,7 +292,7 @@ def _generation() -> Iterator[Any]:
             yield Select(styles, id="prompt-style", compact=True, allow_blank=False)
 
 
-def _make_plan(experiment: Experiment, store: Store) -> Plan:
+def _make_plan(experiment: Experiment, store: Store) -> tuple[Plan, dict[str, str]]:
     from qrtui.plan import make_plan
 
-    return make_plan(experiment, store, counting=True)
+    return make_plan(experiment, store, counting=True), items.code_warnings(experiment)

@@ -67,6 +67,15 @@ def look_around() -> Machine:
     return Machine(rows(), capacity(resolve_device("auto")))
 
 
+def code_warnings(experiment: Experiment) -> dict[str, str]:
+    """What to tell of each model whose own code would run, by its name; reads files. Raises ModelError."""
+    from qrtui.models.catalog import resolve
+    from qrtui.models.soundness import code_warning
+
+    trusted = [resolve(model.id) for model in experiment.models if model.trust_remote_code]
+    return {info.name: warning for info in trusted if (warning := code_warning(info))}
+
+
 def model_items(chosen: Sequence[str], precisions: Sequence[str], machine: Machine) -> list[Item]:
     """The catalog's models, then those that a preset or a person named; `chosen` ones are ticked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 class CostLine(Static):
     """`1 model, 9 conditions x 20 tasks: 180 completions, 60 known, about 4 min, 538 MB`."""
 
-    def show(self, plan: Plan, models: int, to_fetch: int, room: int | None = None) -> None:
-        """Say a plan in numbers; `to_fetch` bytes of models are not here yet, `room` is the device's memory."""
-        self.update(Content(plan_in_words(plan, models, to_fetch, room)))
+    def show(
+        self, plan: Plan, models: int, to_fetch: int, room: int | None = None, own_code: Iterable[str] = ()
+    ) -> None:
+        """Say a plan in numbers; `to_fetch` bytes of models are not here yet, `room` is the device's memory.
+
+        The models of `own_code` are named before that: code of theirs would run.
+        """
+        warnings = [Content.styled(f"! {name} runs code of its own  ", "bold $text-warning") for name in own_code]
+        self.update(Content("").join([*warnings, Content(plan_in_words(plan, models, to_fetch, room))]))
 
     def working(self) -> None:
         """A new plan is being made; the old words stay, dimmed, so that the line does not flicker."""
