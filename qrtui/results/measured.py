@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, get_args
@@ -65,6 +66,7 @@ class NoiseName(NamedTuple):
     protocol: str
 
 
+@functools.lru_cache(maxsize=4096)
 def noise_of(perturbation: str) -> NoiseName | None:
     """The noise that a perturbation's label names, or None where it names none.
 

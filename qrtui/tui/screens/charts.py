@@ -129,7 +129,8 @@ class ChartsScreen(FramedScreen):
             self._reading = False
         self._draw()
         if self._kind == "rrs":
-            self._add_intervals()
+            # Once what was drawn stands on the screen.
+            self.call_after_refresh(self._add_intervals)
 
     @work(exclusive=True, group="intervals")
     async def _add_intervals(self) -> None:
@@ -168,7 +169,7 @@ class ChartsScreen(FramedScreen):
     @on(ChartChoice.Changed)
     def _draw(self) -> None:
         """Make the chart of what is read and chosen, and show it; or say what is lacking."""
-        measured = self._runs.measured(self._names())
+        measured = self._runs.measured(self._names()) if self._listed else []
         choice = self.query_one(ChartChoice)
         choice.offer(measured, self._kind)
         self.query_one("#chart-choice-panel").display = any(map(choice.has, (*FIELDS, "metric")))

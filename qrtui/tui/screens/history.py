@@ -175,18 +175,21 @@ class HistoryScreen(RunChanges, FramedScreen):
     def _chosen_changed(self) -> None:
         self._show_chosen()
 
-    @work(exclusive=True, group="chosen")
-    async def _show_chosen(self) -> None:
+    def _show_chosen(self) -> None:
         run = self.chosen
-        if run is None or run == self._shown:
-            return
-        self._show_subject(run)
+        if run is not None and run != self._shown:
+            self._shown = run
+            self._show_subject(run)
+            self._read_chosen(run)
+
+    @work(exclusive=True, group="chosen")
+    async def _read_chosen(self, run: RunRecord) -> None:
         try:
             rows = await self.app.reader.ask(lambda store: _rows(store, run.id))
         except QrtuiError as error:
+            self._shown = None
             self.report(error)
             return
-        self._shown = run
         table = self.query_one(ConditionsTable)
         table.show(rows)
         self.query_one("#chosen-panel").border_subtitle = f"{table.protocol} noise" if table.protocol else ""

@@ -51,10 +51,9 @@ class CasesPane(Vertical):
             self.query_one("#story", Static).update(words)
 
     def show_four(self, four: bool) -> None:
-        """Show all four, or the two of the perturbation only."""
+        """Make room for all four, or for the two of the perturbation only; `show` then fills it."""
         self.four = four
         self._lay_out()
-        self._draw()
 
     def _lay_out(self) -> None:
         self.query_one("#story").display = self._clean.display = self.four

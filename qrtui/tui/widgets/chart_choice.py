@@ -43,6 +43,10 @@ class ChartChoice(Vertical):
     class Changed(Message):
         """Another part is to be shown."""
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._told: tuple[Selection, Metric] | None = None
+
     def compose(self) -> ComposeResult:
         """A line for each field."""
         for name, field in FIELDS.items():
@@ -57,6 +61,7 @@ class ChartChoice(Vertical):
                 values = list(dict.fromkeys(one.kind for one in measured if one.noise))
             self._offer(name, values)
         self.query_one("#line-metric").display = kind == "heatmap"
+        self._told = self.selection, self.metric
 
     def _offer(self, name: str, values: Sequence[str]) -> None:
         select = self.query_one(f"#{name}", Select)
@@ -95,7 +100,10 @@ class ChartChoice(Vertical):
     @on(Select.Changed)
     def _changed(self, event: Select.Changed) -> None:
         event.stop()
-        self.post_message(self.Changed())
+        # Each field says what it begins with: a chart of hundreds of bars is not made anew for that.
+        if (chosen := (self.selection, self.metric)) != self._told:
+            self._told = chosen
+            self.post_message(self.Changed())
 
 
 def _line(name: str, key: str, title: str, values: Sequence[str]) -> Horizontal:

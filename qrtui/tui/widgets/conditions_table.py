@@ -13,6 +13,8 @@ from qrtui.tui.widgets.themed_text import themed
 from qrtui.tui.wording import NOTHING, in_bytes, interval, rate, robustness, share, without_common_protocol
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from qrtui.results.table import Row
 
 Intervals = Mapping[int, tuple[float | None, float | None]]
@@ -34,6 +36,7 @@ class ConditionsTable(FittedTable):
         self._columns: tuple[str, ...] = _NUMBERS
         self._words: Mapping[str, str] = {}
         self._shown: tuple[Sequence[Row], Collection[int], Intervals | None] = ((), (), None)
+        self._written: dict[int, tuple[Row, tuple[float | None, float | None], bool]] = {}
         self.protocol = ""
         """The noise protocol that all rows share, and that they therefore do not repeat."""
 
@@ -50,12 +53,18 @@ class ConditionsTable(FittedTable):
         shape = (names, self._columns, tuple(self._words.items()), [row.condition.id for row in rows], self.app.theme)
         if shape != self._shape:
             self._shape = shape
+            self._written.clear()
             self._rebuild(rows, names)
         for row in rows:
+            busy = row.condition.id in at_work and row.n < row.total
+            written = (row, self._ends(row), busy)
+            if self._written.get(row.condition.id) == written:
+                # Of hundreds of rows few change at a time.
+                continue
+            self._written[row.condition.id] = written
             for column, cell in zip(self._columns, self._numbers(row), strict=True):
                 self._put(row, column, cell)
-            busy = row.condition.id in at_work and row.n < row.total
-            self._put(row, "state", themed(self.app, "▸" if busy else _state(row), "accent" if busy else "muted"))
+            self._put(row, "state", _state(self.app, row, busy))
 
     @property
     def row_at_cursor(self) -> Row | None:
@@ -105,9 +114,15 @@ class ConditionsTable(FittedTable):
             self.add_column(Text(name, justify="right"), key=name)
         for row in rows:
             words = [themed(self.app, self._words.get(word, word)) for word in (_NAMED[name](row) for name in names)]
-            self.add_row(Text(" "), *words, *self._numbers(row), key=str(row.condition.id))
+            state = _state(self.app, row, busy=False)
+            self.add_row(state, *words, *self._numbers(row), key=str(row.condition.id))
+            self._written[row.condition.id] = (row, self._ends(row), False)
         if at < len(rows):
             self.move_cursor(row=at)
+
+    def _ends(self, row: Row) -> tuple[float | None, float | None]:
+        """The interval of the row's RRS, where there is one."""
+        return (self._shown[2] or {}).get(row.condition.id, (None, None))
 
     def _numbers(self, row: Row) -> list[Text]:
         app = self.app
@@ -122,9 +137,7 @@ class ConditionsTable(FittedTable):
             "RRS": themed(
                 app, f"{robustness(row.rrs, row.more_robust):>7}", _ARROW_COLOURS[row.more_robust], right=True
             ),
-            "95 %": themed(
-                app, interval(*(self._shown[2] or {}).get(row.condition.id, (None, None))), "muted", right=True
-            ),
+            "95 %": themed(app, interval(*self._ends(row)), "muted", right=True),
             "tok/s": themed(app, rate(row.tokens_per_second), "muted", right=True),
             "memory": themed(app, in_bytes(row.condition.memory), "muted", right=True),
             "weights hit": themed(app, NOTHING if hit is None else f"{hit:.0%}", "muted", right=True),
@@ -173,5 +186,5 @@ def _done(row: Row) -> str:
     return f"{row.n}/{row.total}"
 
 
-def _state(row: Row) -> str:
-    return "✓" if row.n == row.total else " "
+def _state(app: App[object], row: Row, busy: bool) -> Text:
+    return themed(app, "▸" if busy else "✓" if row.n == row.total else " ", "accent" if busy else "muted")

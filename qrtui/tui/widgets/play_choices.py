@@ -39,9 +39,8 @@ class PlayChoices(Horizontal):
             yield Select([(name, name) for name in PRECISIONS], id=id, compact=True, allow_blank=False)
         yield Select[str]([], id="play-perturbation", compact=True)
         yield Static(id="play-seed", markup=False)
-        yield Label("up to", classes="field")
+        yield Label("tokens", classes="field")
         yield Input(id="play-tokens", compact=True, restrict=r"\d{0,5}", select_on_focus=True)
-        yield Label("tokens", classes="unit")
 
     def fill(self, choice: PlayChoice) -> None:
         """Show a choice, and change it from now on."""

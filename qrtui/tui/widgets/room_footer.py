@@ -7,7 +7,7 @@ from textual.widgets import Footer
 
 
 class RoomFooter(Footer):
-    """Textual makes every key of the footer anew whenever the focus moves; here, only where other keys can be pressed.
+    """Textual makes every key of the footer anew whenever the focus moves; here, only where other keys are to be shown.
 
     That costs some 15 ms of the screen's time, at many of a person's keys.
     """
@@ -23,7 +23,7 @@ class RoomFooter(Footer):
             self.call_after_refresh(self._offer)
 
     async def _offer(self) -> None:
-        active = self.screen.active_bindings.values()
+        active = [one for one in self.screen.active_bindings.values() if one.binding.show]
         offered = [(one.binding.key, one.binding.description, one.binding.action, one.enabled) for one in active]
         if offered != self._offered:
             self._offered = offered

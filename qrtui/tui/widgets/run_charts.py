@@ -65,7 +65,8 @@ class RunCharts(VerticalScroll):
         self._draw()
         if not self._under_way and any(row.rrs is not None for row in rows):
             self._under_way = True
-            self._add_intervals(rows, outcomes)
+            # Once what was drawn stands on the screen.
+            self.call_after_refresh(self._add_intervals, rows, outcomes)
 
     @work
     async def _add_intervals(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> None:

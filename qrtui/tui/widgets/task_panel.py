@@ -130,7 +130,10 @@ class TaskPanel(Vertical):
     def another_filter(self, step: int) -> None:
         """The next filter, or the one before."""
         select = self.query_one("#filter", Select)
-        select.value = FILTERS[(FILTERS.index(self._filter) + step) % len(FILTERS)]
+        # The list at once with the filter's name, so that the screen is laid out once for both.
+        with self.prevent(Select.Changed):
+            select.value = FILTERS[(FILTERS.index(self._filter) + step) % len(FILTERS)]
+        self._list()
 
     def begin_search(self) -> None:
         """Let one type what to find."""

@@ -25,9 +25,15 @@ _ENDED = {"length": "cut off", "nan": "no finite numbers"}
 class VerdictBadge(Static):
     """`fp32 original  ✗ failed  41 tok  0.6 s`, and below it the first failing input, expected and got."""
 
+    _words: str | None = None
+
     def show(self, case: Case | None, name: str, samples: Sequence[Case] = ()) -> None:
         """Show a case's verdict; `name` says which side it is, `samples` are all that were drawn of it."""
-        self.update(verdict_in_words(case, name, samples, narrow=self.screen.has_class("-narrow")))
+        words = verdict_in_words(case, name, samples, narrow=self.screen.has_class("-narrow"))
+        if words.markup != self._words:
+            # Whatever is put into a Static has the whole screen laid out anew.
+            self._words = words.markup
+            self.update(words)
 
 
 def verdict_in_words(case: Case | None, name: str, samples: Sequence[Case] = (), *, narrow: bool = False) -> Content:
