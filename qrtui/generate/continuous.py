@@ -34,6 +34,7 @@ _PAGE = 256
 _PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
 _SIGN_OF_LIFE_SECONDS = 0.2
 _PATIENCE_SECONDS = 20.0
+_HANDING_OVER_SECONDS = 0.001
 
 
 def decode_continuously(
@@ -124,6 +125,8 @@ class _Places:
         output = self._loop.get_result(timeout=_SIGN_OF_LIFE_SECONDS)
         if output is None and not self._loop.is_running():
             raise RuntimeError(f"continuous batching ended: {self._loop.background_thread_status.fatal_error}")
+        # A step's outputs come one by one: let them all come.
+        time.sleep(_HANDING_OVER_SECONDS)
         newest: dict[str, Any] = {}
         while output is not None:
             if output.error is not None:

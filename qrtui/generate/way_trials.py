@@ -138,16 +138,23 @@ def probe(
 
 
 class _Recording(Ending):
-    """Notes the tokens that sequences are extended by."""
+    """Notes the tokens that sequences are extended by, and when."""
 
     def __init__(self, loaded: Any, requests: Sequence[Request], seen: Seen) -> None:
         super().__init__(loaded.model, loaded.tokenizer, requests, _TOKENS)
         self._seen = seen
+        self._times: dict[int, list[float]] = {}
 
     def extend(self, sequence: GrowingSequence, token: int, is_finite: bool) -> Answer | None:
         """As always, and note the token."""
         self._seen.tokens.setdefault(sequence.request, []).append(token)
+        self._times.setdefault(sequence.request, []).append(time.perf_counter())
         return super().extend(sequence, token, is_finite)
+
+    def step_seconds(self) -> float:
+        """The median over the sequences of their mean seconds from token to token: steps end when the loop says so."""
+        paces = [(times[-1] - times[0]) / (len(times) - 1) for times in self._times.values() if len(times) > 1]
+        return statistics.median(paces or [math.inf])
 
 
 def probe_continuous(
@@ -156,18 +163,19 @@ def probe_continuous(
     """Let continuous batching complete the made-up prompts."""
     from qrtui.generate.continuous import decode_continuously
 
-    seen, ends, requests = Seen(), list[tuple[float, int]](), _requests(loaded.tokenizer, prompts)
+    seen, requests = Seen(), _requests(loaded.tokenizer, prompts)
+    recording = _Recording(loaded, requests, seen)
     for _ in decode_continuously(
         loaded.model,
         loaded.tokenizer,
         requests,
         max_new_tokens=_TOKENS,
         slots=slots,
-        on_token=_noting(ends, on_token),
-        ending=_Recording(loaded, requests, seen),
+        on_token=lambda active: on_token(0),
+        ending=recording,
     ):
         pass
-    seen.seconds = _median_step(ends)
+    seen.seconds = recording.step_seconds()
     return seen
 
 

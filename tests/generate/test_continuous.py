@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from qrtui.generate import ways
+from qrtui.generate import way_trials, ways
 from qrtui.generate.continuous import decode_continuously
 from qrtui.generate.decode import decode
 from qrtui.generate.known_ways import Tried, known_ways
@@ -120,11 +120,13 @@ def test_the_loop_waits_while_a_person_pauses(loaded, monkeypatch):
             time.sleep(1.0)  # by now the loop has been told
             held = len(passes)
             time.sleep(0.5)
-            during.append(len(passes) - held)
+            during.extend((len(passes) - held, len(passes)))
 
-    plain = answers(decode, loaded, requests(4), max_new_tokens=2000)
-    assert answers(decode_continuously, loaded, requests(4), max_new_tokens=2000, on_token=pause) == plain
-    assert during == [0]
+    plain = answers(decode, loaded, requests(2), max_new_tokens=400)
+    passes.clear()
+    assert answers(decode_continuously, loaded, requests(2), max_new_tokens=400, on_token=pause) == plain
+    assert during[0] == 0
+    assert during[1] < len(passes)
 
 
 def test_a_loop_that_fails_says_why(loaded, monkeypatch):
@@ -150,6 +152,18 @@ def test_it_passes_its_trial_serves_greedy_batches_and_nothing_else(loaded, monk
     assert not any("_run_generation_loop" in name for name in used)
     assert texts(loaded, []) == plain
     assert any("_run_generation_loop" in name for name in used)
+
+
+def test_a_step_is_timed_as_long_as_a_pass_takes_however_its_tokens_arrive(loaded, monkeypatch):
+    passes, forward = [], loaded.model.forward
+
+    def counted(*args, **kwargs):
+        passes.append(1)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(loaded.model, "forward", counted)
+    monkeypatch.setattr(way_trials.time, "perf_counter", lambda: float(len(passes)))
+    assert 0.5 < way_trials.probe_continuous(loaded, slots=5, prompts=8).seconds < 2
 
 
 def test_a_wrong_one_is_set_aside(loaded, monkeypatch):
