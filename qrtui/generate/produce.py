@@ -14,6 +14,7 @@ import torch
 from qrtui.device_failures import is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
+from qrtui.generate.context import refuse_too_long
 from qrtui.generate.decode import decode
 from qrtui.generate.known_ways import NAMES, PLAIN, Steps
 from qrtui.generate.prompt import Style, render, stop_texts
@@ -55,7 +56,7 @@ def produce(
     half as many places, and `notice` says so. Raises ModelError if a single prompt does not fit, and whatever
     `on_token` raises.
     """
-    asked = {id(job): _asked(job, loaded) for job in jobs}
+    asked = {id(job): _asked(job, loaded, settings.max_new_tokens) for job in jobs}
     requests = {at: request for at, (request, _) in asked.items()}
     lengths = {at: length for at, (_, length) in asked.items()}
     longest = max(lengths.values(), default=0)
@@ -125,15 +126,16 @@ def _retreat(size: int) -> int:
     return size // 2
 
 
-def request_of(job: Asked, loaded: Any) -> Request:
+def request_of(job: Asked, loaded: Any, max_new_tokens: int) -> Request:
     """What a job asks of the decoder: its prompt in its style, and where the answer ends.
 
-    Raises ModelError where the model's own chat template or tokenizer makes nothing of it that the model can read.
+    Raises ModelError where the model's own chat template or tokenizer makes nothing of it that the model can read, or
+    where it is too long for the model, its answer included.
     """
-    return _asked(job, loaded)[0]
+    return _asked(job, loaded, max_new_tokens)[0]
 
 
-def _asked(job: Asked, loaded: Any) -> tuple[Request, int]:
+def _asked(job: Asked, loaded: Any, max_new_tokens: int) -> tuple[Request, int]:
     """The request, and how many tokens it has."""
     try:
         text = render(job.determinants.prompt, job.style, loaded.tokenizer)
@@ -152,5 +154,6 @@ def _asked(job: Asked, loaded: Any) -> tuple[Request, int]:
             f"the tokenizer of {loaded.info.name} makes {what} of {job.task.task_id}",
             "its files do not belong together: fetch or copy the model again",
         )
+    refuse_too_long(loaded, job.task, len(tokens), max_new_tokens)
     stops = stop_texts(job.task, job.style)
     return Request(text, stops, add_special_tokens=job.style == "completion", seed=job.seed), len(tokens)

@@ -133,8 +133,8 @@ class Sides:
             self._obey()
             side.passes += active
 
-        request = request_of(side.job, loaded)
         most = self._asked.turn.generation.max_new_tokens
+        request = request_of(side.job, loaded, most)
         return stream(loaded.model, loaded.tokenizer, [request], max_new_tokens=most, on_token=on_token)
 
     def _advance(self, at: int, streams: dict[int, _Stream]) -> None:
