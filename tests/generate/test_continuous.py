@@ -12,25 +12,15 @@ from qrtui.generate.decode import decode
 from qrtui.generate.known_ways import Tried, known_ways
 from qrtui.generate.sequence import Cancelled, NotFiniteError, Request
 from qrtui.generate.way_trials import try_steps
-from qrtui.models.catalog import resolve
-from qrtui.models.load import load
-from qrtui.models.precisions import PRECISIONS
 from tests.generate.test_way_trials import texts
 
 SHARED = " ".join(f"w{n}" for n in range(3, 14))
 
 
 @pytest.fixture
-def loaded(tiny_llama):
+def loaded(far_seeing):
     """A model whose every token depends much on all those before it."""
-    torch.set_num_threads(1)
-    loaded = load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cpu")
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, weight in loaded.model.named_parameters():
-            if weight.dim() > 1 and "embed" not in name:
-                weight.normal_(std=0.25)
-    return loaded
+    return far_seeing()
 
 
 @pytest.fixture

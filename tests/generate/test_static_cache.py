@@ -9,9 +9,6 @@ from transformers import AutoModelForCausalLM, CodeGenConfig, GPT2Config, Mistra
 from qrtui.generate import static_cache
 from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
-from qrtui.models.catalog import resolve
-from qrtui.models.load import load
-from qrtui.models.precisions import PRECISIONS
 
 SHARED = " ".join(f"w{n}" for n in range(3, 14))
 SMALL = {"vocab_size": 64, "eos_token_id": 2, "pad_token_id": 2, "bos_token_id": 1}
@@ -19,16 +16,9 @@ LLAMA_LIKE = {**SMALL, "hidden_size": 64, "intermediate_size": 96, "num_hidden_l
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_llama):
+def loaded(far_seeing):
     """A model whose every token depends much on all those before it."""
-    torch.set_num_threads(1)
-    loaded = load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cpu")
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, weight in loaded.model.named_parameters():
-            if weight.dim() > 1 and "embed" not in name:
-                weight.normal_(std=0.25)
-    return loaded
+    return far_seeing()
 
 
 class RecordedOnCpu:

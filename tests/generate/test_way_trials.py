@@ -12,24 +12,14 @@ from qrtui.generate.produce import produce
 from qrtui.generate.sequence import Cancelled
 from qrtui.generate.settings import Generation
 from qrtui.generate.way_trials import try_steps
-from qrtui.models.catalog import resolve
-from qrtui.models.load import load
-from qrtui.models.precisions import PRECISIONS
 
 
 @pytest.fixture
-def loaded(tiny_llama, tmp_path, monkeypatch):
+def loaded(far_seeing, tmp_path, monkeypatch):
     """A model whose every token depends much on all those before it, on a machine where nothing is known yet."""
-    torch.set_num_threads(1)
     monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
     monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
-    loaded = load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cpu")
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, weight in loaded.model.named_parameters():
-            if weight.dim() > 1 and "embed" not in name:
-                weight.normal_(std=0.25)
-    return loaded
+    return far_seeing()
 
 
 class Job:

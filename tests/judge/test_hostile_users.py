@@ -135,7 +135,7 @@ def run(python: list[str], folder: Path, names: frozenset[str], ordinary: bool, 
     (folder / "victim.txt").chmod(0o666)
     for name in ("cache", "tmp", "bin"):
         (folder / name).mkdir()
-        (folder / name).chmod(0o777)
+        (folder / name).chmod(0o1777)
     environment = {
         "PATH": os.environ["PATH"] if bubblewrap else str(folder / "bin"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *site_packages()]),
