@@ -26,7 +26,7 @@ from qrtui.errors import QrtuiError
 from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
-from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists
+from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists, mend_writer
 from qrtui.tui.opening import open_app
 from qrtui.tui.personal import Personal
 from qrtui.tui.plain_text import PrintableLines, take_no_markup
@@ -97,6 +97,7 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
     ) -> None:
         take_no_markup()
         mend_option_lists()
+        mend_writer()
         super().__init__()
         self._printable_lines = PrintableLines()
         self.settle(None)

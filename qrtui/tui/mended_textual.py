@@ -1,10 +1,12 @@
-"""What Textual 8.2 does wrong when keys and clicks come faster than it draws, mended at its classes.
+"""What Textual 8.2 does wrong when keys come faster than it draws, or the terminal is lost, mended at its classes.
 
-Seen with `benchmarks/fuzz_keys.py`: each of these ended the app by an error. They may go when Textual does them itself.
+Seen with `benchmarks/fuzz_keys.py` and with terminals that went away under a run: each of these ended the app by an
+error, or kept it from ending. They may go when Textual does them itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from typing import TYPE_CHECKING, Any
@@ -45,3 +47,28 @@ def mend_option_lists() -> None:
             await click(self, event)
 
     OptionList._move_page, OptionList._on_click = moved, clicked  # type: ignore[method-assign]
+
+
+@functools.cache
+def mend_writer() -> None:
+    """The thread that writes to the terminal outlives it.
+
+    Textual's own ends with the first write that fails. Then nobody empties its queue, and whoever writes, or waits for
+    its end, waits for ever: the process would stay, with its models, after the line is dropped.
+    """
+    from textual.drivers._writer_thread import WriterThread
+
+    def run(self: WriterThread) -> None:
+        is_lost = False
+        while (text := self._queue.get()) is not None:
+            try:
+                if not is_lost:
+                    self._file.write(text)
+                    if self._queue.qsize() == 0:
+                        self._file.flush()
+            except (OSError, ValueError):
+                is_lost = True
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+    WriterThread.run = run  # type: ignore[method-assign]

@@ -153,7 +153,8 @@ def test_a_step_is_timed_as_long_as_a_pass_takes_however_its_tokens_arrive(loade
 
     monkeypatch.setattr(loaded.model, "forward", counted)
     monkeypatch.setattr(way_trials.time, "perf_counter", lambda: float(len(passes)))
-    assert 0.5 < way_trials.probe_continuous(loaded, slots=5, prompts=8).seconds < 2
+    # In passes: one, but for what the other thread does while a token is on its way.
+    assert 0.1 < way_trials.probe_continuous(loaded, slots=5, prompts=8).seconds < 4
 
 
 def test_a_wrong_one_is_set_aside(loaded, monkeypatch):

@@ -1,16 +1,20 @@
-"""Keys that come faster than screens do, as after a stall of an SSH line."""
+"""Keys that come faster than screens do, as after a stall of an SSH line; and a line that is gone."""
 
 from __future__ import annotations
 
+import errno
 import random
+import threading
 
 import pytest
 from textual import events
+from textual.drivers._writer_thread import WriterThread
 
+from qrtui.tui.mended_textual import mend_writer
 from qrtui.tui.screens.closes_once import Palette
 from qrtui.tui.screens.dialogs import Dialog
 
-from .conftest import until
+from .conftest import PATIENCE, until
 
 KEYS = [
     *"123456?/jkgGehmtvnwfxs[",
@@ -93,3 +97,22 @@ async def test_a_dialog_whose_asker_was_cancelled_still_closes(opened):
         await pilot.pause()
         asked.dismiss("answer")
         await until(pilot, lambda: len(app.screen_stack) == 1)
+
+
+class LostTerminal:
+    def write(self, text):
+        raise OSError(errno.EIO, "Input/output error")
+
+    def flush(self):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_terminal_that_is_gone_keeps_nobody_waiting():
+    mend_writer()
+    writer = WriterThread(LostTerminal())
+    writer.start()
+    leaving = threading.Thread(target=lambda: ([writer.write("x") for _ in range(200)], writer.stop()), daemon=True)
+    leaving.start()
+    leaving.join(PATIENCE)
+    assert not leaving.is_alive()
+    assert not writer.is_alive()
