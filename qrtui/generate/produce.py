@@ -17,29 +17,22 @@ from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.context import refuse_too_long
 from qrtui.generate.decode import decode
 from qrtui.generate.known_ways import NAMES, PLAIN, Steps
-from qrtui.generate.prompt import Style, render, stop_texts
+from qrtui.generate.prompt import Asked, render, stop_texts
 from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.way_trials import device_answers, reason_of
 from qrtui.generate.ways import fastest_way
 from qrtui.models.device import give_back_memory
-from qrtui.tasks.task import Task
 
 
-class Asked(Protocol):
-    """What is needed to ask for one completion: the task, its (possibly attacked) prompt, the style and the seed."""
+class Seeded(Asked, Protocol):
+    """What is needed to ask for one completion: what is asked, and the seed of its sampling."""
 
-    @property
-    def task(self) -> Task: ...  # noqa: D102
-    @property
-    def style(self) -> Style: ...  # noqa: D102
     @property
     def seed(self) -> int: ...  # noqa: D102
-    @property
-    def determinants(self) -> Any: ...  # noqa: D102
 
 
-Job = TypeVar("Job", bound=Asked)
+Job = TypeVar("Job", bound=Seeded)
 
 
 def produce(
@@ -126,7 +119,7 @@ def _retreat(size: int) -> int:
     return size // 2
 
 
-def request_of(job: Asked, loaded: Any, max_new_tokens: int) -> Request:
+def request_of(job: Seeded, loaded: Any, max_new_tokens: int) -> Request:
     """What a job asks of the decoder: its prompt in its style, and where the answer ends.
 
     Raises ModelError where the model's own chat template or tokenizer makes nothing of it that the model can read, or
@@ -135,7 +128,7 @@ def request_of(job: Asked, loaded: Any, max_new_tokens: int) -> Request:
     return _asked(job, loaded, max_new_tokens)[0]
 
 
-def _asked(job: Asked, loaded: Any, max_new_tokens: int) -> tuple[Request, int]:
+def _asked(job: Seeded, loaded: Any, max_new_tokens: int) -> tuple[Request, int]:
     """The request, and how many tokens it has."""
     try:
         text = render(job.determinants.prompt, job.style, loaded.tokenizer)

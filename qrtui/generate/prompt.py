@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from qrtui.generate.settings import PromptStyle
 from qrtui.tasks.task import Task
@@ -19,6 +19,17 @@ _INSTRUCTION = (
 _RESPONSE = (
     "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:"
 )
+
+
+class Asked(Protocol):
+    """What a model is asked: the task, its prompt (possibly attacked, in the determinants) and the style."""
+
+    @property
+    def task(self) -> Task: ...  # noqa: D102
+    @property
+    def style(self) -> Style: ...  # noqa: D102
+    @property
+    def determinants(self) -> Any: ...  # noqa: D102
 
 
 def choose_style(setting: PromptStyle, *, has_chat_template: bool) -> Style:

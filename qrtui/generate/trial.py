@@ -14,15 +14,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
 
 from qrtui.errors import ModelError
 from qrtui.fetching.child import python_module
-from qrtui.generate.prompt import Style
+from qrtui.generate.prompt import Asked
 from qrtui.generate.tried import Tried
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import local_path
-from qrtui.tasks.task import Task
 
 _PATIENCE = 300.0
 """Seconds by the clock for one answer: the limits are of the processor's time, and machines may be busy."""
@@ -41,17 +39,6 @@ _ENDS = {
     -signal.SIGABRT: "it asks for too much memory",
     -signal.SIGSEGV: "it breaks the library that reads it",
 }
-
-
-class Asked(Protocol):
-    """A prompt to try: its task, text and style."""
-
-    @property
-    def task(self) -> Task: ...  # noqa: D102
-    @property
-    def style(self) -> Style: ...  # noqa: D102
-    @property
-    def determinants(self) -> Any: ...  # noqa: D102
 
 
 @contextlib.contextmanager

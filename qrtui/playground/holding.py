@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from qrtui.errors import ModelError
-from qrtui.generate.trial import Asked, Trial
+from qrtui.generate.prompt import Asked
+from qrtui.generate.trial import Trial
 from qrtui.judge.pool import JudgePool
 from qrtui.models.catalog import memory_needed
 from qrtui.models.device import device_type, main_memory
