@@ -26,6 +26,7 @@ from qrtui.errors import QrtuiError
 from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
+from qrtui.tui.lost_terminal import terminal_is_gone
 from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists, mend_writer
 from qrtui.tui.opening import open_app
 from qrtui.tui.personal import Personal
@@ -50,6 +51,7 @@ __all__ = ["QrtuiApp", "open_app"]
 _DRAWS_PER_SECOND = 4
 _DRAWS_PER_SECOND_OF_A_TURN = 8
 _PATIENCE_WHEN_QUITTING = 15.0
+_LOOKS_FOR_THE_TERMINAL = 1.0
 
 
 class EngineNews(Message):
@@ -126,6 +128,7 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
         if not self.is_headless:
             for number in (signal.SIGTERM, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, self.leave)
+            self.set_interval(_LOOKS_FOR_THE_TERMINAL, self._leave_lost_terminal)
         if self._start and self.given:
             self.state.begin(self.given)
             self.switch_mode("run")
@@ -319,6 +322,10 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
         self._quitting = True
         self.stop_run()
         self.run_worker(self._leave_when_stopped())
+
+    def _leave_lost_terminal(self) -> None:
+        if terminal_is_gone() and not self._quitting:
+            self.leave()
 
     async def _leave_when_stopped(self) -> None:
         await asyncio.to_thread(self.engine.wait, _PATIENCE_WHEN_QUITTING)

@@ -154,7 +154,11 @@ def test_being_told_to_end_stops_the_run_and_leaves_a_clear_screen(terminal: Ter
     is_as_it_was(terminal)
 
 
-def test_a_dropped_line_stops_the_run_and_ends_the_app(terminal: Terminal, tmp_path: Path):
+@pytest.mark.parametrize("leader", ["dies of SIGHUP", "keeps SIGHUP to itself"])
+def test_a_dropped_line_stops_the_run_and_ends_the_app(terminal: Terminal, tmp_path: Path, leader: str):
+    """`make` is a leader of the second kind: the app has no signal and must see by itself that its terminal is gone."""
+    if leader == "keeps SIGHUP to itself":
+        terminal.tmux("send-keys", "trap : HUP", "Enter")
     start(terminal, tmp_path)
     both = processes(terminal)
     terminal.tmux("kill-pane")
