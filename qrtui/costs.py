@@ -28,21 +28,21 @@ class Work(Protocol):
     @property
     def perturbation(self) -> Perturbation: ...  # noqa: D102
     @property
-    def jobs(self) -> Sequence[Any]: ...  # noqa: D102
+    def decoded(self) -> Sequence[Any]: ...  # noqa: D102
 
 
 def generating_seconds(groups: Sequence[Work], store: Store, device: str) -> float | None:
     """Seconds of generating: at what this model's completions cost here before, else by a rough rule for the device."""
     seconds = 0.0
     for group in groups:
-        if group.jobs:
-            cost = store.seconds_per_completion(group.jobs[0].determinants.revision, group.precision, device)
+        if group.decoded:
+            cost = store.seconds_per_completion(group.decoded[0].determinants.revision, group.precision, device)
             if cost is None:
                 if not group.model.parameters:
                     return None
                 rough = (_ROUGH_GPU_RATE if device == "cuda" else _ROUGH_CPU_RATE) / group.model.parameters
                 cost = _ROUGH_COMPLETION_TOKENS / rough
-            seconds += len(group.jobs) * cost
+            seconds += len(group.decoded) * cost
     return round(seconds, 1)
 
 
@@ -59,7 +59,7 @@ def peak(groups: Sequence[Work], settings: Generation, device: str) -> int | Non
                 group.model,
                 PRECISIONS[group.precision],
                 device,
-                [job.determinants.prompt for job in group.jobs],
+                [job.determinants.prompt for job in group.decoded],
                 settings,
                 is_noisy=group.perturbation.noise is not None,
             )

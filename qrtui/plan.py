@@ -69,7 +69,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The conditions that run on the same weights: one model in one precision under one noise (or none).
 
     `conditions` are places in `Plan.conditions`; `jobs` are the distinct completions that are not in the store yet, in
-    the conditions' order.
+    the conditions' order. `again` are `jobs` and those known ones, in the same order, that an interrupted run began
+    them with, in a precision whose completions depend on their batch: made again, the missing ones come out as in an
+    unbroken run. It is empty where there is nothing to make again.
     """
 
     model: ModelInfo
@@ -78,6 +80,12 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     perturbation: Perturbation
     conditions: list[int]
     jobs: list[Job]
+    again: list[Job] = []
+
+    @property
+    def decoded(self) -> list[Job]:
+        """All that is decoded to have `jobs`."""
+        return self.again or self.jobs
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +162,8 @@ def make_plan(experiment: Experiment, store: Store, *, counting: bool = False) -
         planner.add_model(choice)
     known = store.known(job.key for group in planner.groups for job in group.jobs)
     groups, to_generate = _still_to_do(planner.groups, known)
+    if known and experiment.generation.batch_size != 1:
+        groups = _in_their_batches(planner, groups, known, store)
     return Plan(
         experiment=experiment,
         device=device,
@@ -373,3 +383,17 @@ def _still_to_do(groups: list[Group], known: set[str]) -> tuple[list[Group], int
                 jobs.append(job)
         remaining.append(msgspec.structs.replace(group, jobs=jobs))
     return remaining, sum(len(group.jobs) for group in remaining)
+
+
+def _in_their_batches(planner: _Planner, groups: list[Group], known: set[str], store: Store) -> list[Group]:
+    """The groups with all that an interrupted run began their completions together with, where that matters."""
+    torn = [bool(group.jobs) and PRECISIONS[group.precision].sees_batch for group in groups]
+    run = store.unfinished_run(planner.conditions) if any(torn) else None
+    if run is None:
+        return groups
+    keys = (job.key for group, is_torn in zip(planner.groups, torn, strict=True) if is_torn for job in group.jobs)
+    begun, _ = _still_to_do(planner.groups, known - store.known_since(run, keys))
+    return [
+        msgspec.structs.replace(group, again=whole.jobs) if is_torn and len(whole.jobs) > len(group.jobs) else group
+        for group, whole, is_torn in zip(groups, begun, torn, strict=True)
+    ]

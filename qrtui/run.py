@@ -289,14 +289,26 @@ class _Runner:
         from qrtui.generate.sequence import Cancelled
 
         settings = self._plan.experiment.generation
+        missing = {job.key for job in group.jobs}
         self._emit(Stage(f"generating with {group.model.name} in {group.precision}"))
+        if known := len(group.decoded) - len(missing):
+            self._emit(
+                Notice(
+                    f"{group.precision} depends on what is decoded together: {known} known completions are made again"
+                    f" beside the {len(missing)} missing ones, which so come out as in an unbroken run"
+                )
+            )
         self._last_step = time.monotonic()
         try:
-            made = produce(loaded, group.jobs, settings, self._on_token, lambda text: self._emit(Notice(text)))
+            made = produce(loaded, group.decoded, settings, self._on_token, lambda text: self._emit(Notice(text)))
             # Closed whatever happens: the weights are as they were only then.
             with contextlib.closing(made):
                 for job, answer in made:
-                    self._keep(job, answer, loaded.footprint, dose)
+                    if job.key in missing:
+                        missing.remove(job.key)
+                        self._keep(job, answer, loaded.footprint, dose)
+                    if not missing:
+                        break
         except Cancelled:
             raise _Stopped from None
 
@@ -353,7 +365,7 @@ class _Runner:
         self._pass_gate()
         self._emit(Stage(f"loading {group.model.name} in {group.precision}"))
         choice, carrier = group.choice, None
-        prompts = [job for other in self._plan.groups if other.model == group.model for job in other.jobs]
+        prompts = [job for other in self._plan.groups if other.model == group.model for job in other.decoded]
         with tried_meanwhile(group.model, prompts, self._pass_gate, trusted=choice.trust_remote_code):
             from qrtui.quiet import quiet_libraries
 

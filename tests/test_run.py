@@ -1,6 +1,7 @@
 """The runner, whole: a real (tiny, random) model, the real judge, the real database."""
 
 import json
+import shutil
 from collections import Counter
 
 import msgspec
@@ -12,7 +13,7 @@ from qrtui.control import Control
 from qrtui.errors import QrtuiError
 from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.generate.settings import Generation
-from qrtui.plan import make_plan
+from qrtui.plan import Group, make_plan
 from qrtui.results.exchange.exporting import export_run
 from qrtui.results.store import Store
 from qrtui.results.table import table
@@ -141,6 +142,77 @@ def test_a_stopped_run_is_resumed_where_it_was(experiment, tmp_path):
     assert watched.of(RunStarted)[0].resumed
     assert len(watched.of(Generated)) == 24 - made
     assert verdicts(broken) == verdicts(whole)
+
+
+@pytest.fixture
+def torn(experiment, tmp_path, tiny_llama):
+    """Twelve unlike prompts in int8, for a model with activations so large that LLM.int8() finds outliers in them."""
+    from safetensors.torch import load_file, save_file
+
+    model = tmp_path / "loud"
+    shutil.copytree(tiny_llama, model)
+    weights = load_file(model / "model.safetensors")
+    for name, weight in weights.items():
+        weight.mul_(10 if "proj" in name else 2.5 if "norm" in name else 1)
+    # The end token, whose row is zero, gets a chance, so that completions end at different times.
+    weights["model.embed_tokens.weight"][2] = -1.5 * weights["model.embed_tokens.weight"][3]
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+
+    def words(at):
+        return " ".join(f"w{3 + (at * 7 + n * n * (at + 2)) % 60}" for n in range(4 + at % 5))
+
+    tasks = [
+        {
+            **TASKS[0],
+            "task_id": f"Torn/{at}",
+            "prompt": f"def f0(w):\n    # {words(at)}\n",
+        }
+        for at in range(12)
+    ]
+    (tmp_path / "torn.jsonl").write_text("\n".join(map(json.dumps, tasks)))
+    return msgspec.structs.replace(
+        experiment,
+        models=(ModelChoice(id=str(model)),),
+        precisions=Precisions(quantized=("int8",)),
+        tasks=TaskSelection(datasets=(str(tmp_path / "torn.jsonl"),)),
+        attacks=(),
+        noise=NoiseGrid(),
+        generation=Generation(max_new_tokens=40, batch_size=4),
+    )
+
+
+def texts(database, precision):
+    with Store(database) as store:
+        cases = [case for at in range(12) for case in store.cases(store.run().id, f"Torn/{at}")]
+    return {case.task: case.text for case in cases if case.condition.precision == precision}
+
+
+def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(torn, tmp_path, monkeypatch):
+    alone = msgspec.structs.replace(torn, generation=Generation(max_new_tokens=40, batch_size=1))
+    execute(torn, tmp_path / "unbroken.db")
+    unbroken = texts(tmp_path / "unbroken.db", "int8")
+    assert len(unbroken) == 12
+
+    database = tmp_path / "torn.db"
+    _, watched = execute(torn, database, stop_after=16)
+    kept = {event.key for event in watched.of(Generated)}
+    shutil.copy(database, tmp_path / "only-missing.db")
+    with Store(database) as store:
+        plan = make_plan(torn, store)
+        (group,) = (group for group in plan.groups if group.again)
+        assert (group.precision, len(group.again)) == ("int8", 12)
+        assert len(group.jobs) == plan.to_generate == 24 - len(kept)
+        assert not any(group.again for group in make_plan(alone, store).groups)
+    ended, watched = execute(torn, database)
+    assert ended.status == "finished"
+    assert len(watched.of(Generated)) == plan.to_generate
+    assert not {event.key for event in watched.of(Generated)} & kept
+    assert texts(database, "int8") == unbroken
+
+    # And that it is the batches: what is missing alone comes out otherwise.
+    monkeypatch.setattr(Group, "decoded", property(lambda group: group.jobs))
+    execute(torn, tmp_path / "only-missing.db")
+    assert texts(tmp_path / "only-missing.db", "int8") != unbroken
 
 
 def test_a_completion_that_two_results_need_is_made_once(experiment, tmp_path):

@@ -18,6 +18,9 @@ class Precision(msgspec.Struct, frozen=True):
     int8 keeps the rest in float16, as the paper's recipe does, on a GPU. On a CPU it keeps it in float32: without
     float16 instructions, float16 was measured to cost half as much time again for prompts and tokens alike. The
     two round differently, which is one reason why completions are told apart by the kind of device.
+
+    `sees_batch` is whether what is decoded together changes a completion by more than rounding: LLM.int8() picks the
+    columns it keeps in 16 bits over all rows of a batch.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Precision(msgspec.Struct, frozen=True):
     quantized: bool = False
     four_bit_type: str = ""
     cpu_dtype: str = ""
+    sees_batch: bool = False
 
     def dtype_on(self, device: str) -> str:
         """The torch dtype of what is not quantized, on `cpu` or on a `cuda` device."""
@@ -59,7 +63,7 @@ _RECIPES = (
     Precision("fp32", "float32", 4, "float32"),
     Precision("fp16", "float16", 2, "float16"),
     Precision("bf16", "bfloat16", 2, "bfloat16"),
-    Precision("int8", "LLM.int8()", 1, "float16", quantized=True, cpu_dtype="float32"),
+    Precision("int8", "LLM.int8()", 1, "float16", quantized=True, cpu_dtype="float32", sees_batch=True),
     Precision("nf4", "NormalFloat 4", _FOUR_BIT_BYTES, "float32", quantized=True, four_bit_type="nf4"),
     Precision("fp4", "Float 4", _FOUR_BIT_BYTES, "float32", quantized=True, four_bit_type="fp4"),
 )

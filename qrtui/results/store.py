@@ -22,12 +22,21 @@ class Store(RunWriter):
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` whose completions are in the store."""
+        return self._known_since("", keys)
+
+    def known_since(self, run: int, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` whose completions were made after this run was first begun, by whomever."""
+        row = self.row("SELECT started FROM runs WHERE id = ?", [run])
+        return self._known_since(row[0], keys) if row else set()
+
+    def _known_since(self, time: str, keys: Iterable[str]) -> set[str]:
         wanted = list(dict.fromkeys(keys))
         found: set[str] = set()
         for at in range(0, len(wanted), _KEYS_PER_QUERY):
             some = wanted[at : at + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            found.update(row[0] for row in self.rows(f"SELECT key FROM completions WHERE key IN ({marks})", some))
+            query = f"SELECT key FROM completions WHERE key IN ({marks}) AND created >= ?"
+            found.update(row[0] for row in self.rows(query, [*some, time]))
         return found
 
     def solution(self, key: str) -> str | None:
