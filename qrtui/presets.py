@@ -13,6 +13,7 @@ from qrtui.perturb.attack import Attack
 from qrtui.printable import one_line
 from qrtui.settings import settings_file
 from qrtui.spec import Experiment, read_attack, read_experiment, to_toml
+from qrtui.whole_file import write_whole
 
 
 def preset_names() -> list[str]:
@@ -79,7 +80,7 @@ def save_preset(experiment: Experiment, path: Path) -> None:
     """Write an experiment as a preset. Raises PresetError where the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_toml(experiment), encoding="utf-8")
+        write_whole(path, to_toml(experiment), None if path.exists() else 0o644)
     except OSError as error:
         raise PresetError(f"{path} cannot be written: {error.strerror}", "choose another folder") from None
 

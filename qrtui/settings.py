@@ -5,10 +5,8 @@ The file is TOML: `QRTUI_CONFIG`, else `config.toml` in the user's configuration
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import msgspec
 import platformdirs
 
 from qrtui.errors import QrtuiError, nearest
+from qrtui.whole_file import write_whole
 
 _LONGEST = 1_000_000
 
@@ -81,7 +80,7 @@ def remember_theme(theme: str, path: Path | None = None) -> None:
         raise SettingsError(f"{path}: the line of the theme cannot be changed safely", f'write theme = "{theme}" there')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, after)
+        write_whole(path, after, None if path.exists() else 0o644)
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}", "the theme is not remembered") from None
 
@@ -97,20 +96,6 @@ def _with_theme(text: str, theme: str) -> str:
     if line is None:
         return f'theme = "{theme}"\n{text}'
     return f'{text[: line.start()]}{line.group(1)}"{theme}"{text[line.end() :]}'
-
-
-def _replace(path: Path, text: str) -> None:
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _text(path: Path) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from qrtui import paths
+from qrtui.whole_file import write_whole
 
 Steps = Literal["growing", "static", "graphs", "continuous"]
 """How steps are done: over a growing cache (the plain way, which always works), over a static one, over a static one in
@@ -99,6 +99,4 @@ def remember(key: str, way: Way) -> None:
     known = {**known_ways(), key: way}
     with contextlib.suppress(OSError):
         ways_file().parent.mkdir(parents=True, exist_ok=True)
-        fresh = ways_file().with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(msgspec.to_builtins(known), indent=1))
-        fresh.replace(ways_file())
+        write_whole(ways_file(), json.dumps(msgspec.to_builtins(known), indent=1))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from qrtui.judge.relay import CheckRelay
 from qrtui.judge.values import decode, encode
 from qrtui.judge.verdict import JUDGE_VERSION
 from qrtui.tasks.task import Task
+from qrtui.whole_file import write_whole
 
 _ALL_REFERENCE_SECONDS = 120.0
 
@@ -124,7 +123,4 @@ def _write(file: Path, truth: Truth) -> None:
     }
     with suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".truth-")
-        with os.fdopen(handle, "w") as stream:
-            json.dump(content, stream)
-        Path(name).replace(file)
+        write_whole(file, json.dumps(content))

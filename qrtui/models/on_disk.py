@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 from qrtui import paths
 from qrtui.fetching.hub import hub_cache
 from qrtui.models.model_info import ModelInfo
+from qrtui.whole_file import write_whole
 
 # Written last into a folder that a fetch made; a folder without it was never finished.
 PROVENANCE = "qrtui-source.json"
 _CHUNK = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def local_path(info: ModelInfo) -> Path | None:
@@ -133,16 +137,18 @@ def file_sha256(file: Path) -> str | None:
 
 @functools.cache
 def _remembered_sha256(file: Path, note: Path) -> str:
-    try:
-        return note.read_text(encoding="ascii").strip()
-    except OSError:
-        digest = hashlib.sha256()
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        # A note that is not whole was left by a full disk.
+        if _SHA256.fullmatch(noted := note.read_text(encoding="ascii").strip()):
+            return noted
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    with contextlib.suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(digest.hexdigest(), encoding="ascii")
-        return digest.hexdigest()
+        write_whole(note, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _has_provenance(folder: Path, info: ModelInfo) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from qrtui.fetching.hub import hub_cache
 from qrtui.models.catalog import local_path, memory_needed, resolve, revision, uses_chat_template
+from qrtui.models.on_disk import _remembered_sha256, file_sha256
 from qrtui.models.precisions import PRECISIONS
 
 MakeFolder = Callable[[Path], Path]
@@ -78,3 +80,19 @@ def test_memory_is_read_from_a_folders_own_headers(tiny_llama: Path) -> None:
     assert memory_needed(info, PRECISIONS["fp32"]) == 4 * (projections + kept)
     assert memory_needed(info, PRECISIONS["int8"]) == projections + 4 * kept
     assert memory_needed(info, PRECISIONS["int8"], "cuda") == projections + 2 * kept
+
+
+@pytest.mark.parametrize("left", [b"", b"1a2b", b"\xff" * 64])
+def test_a_remembered_hash_that_is_not_whole_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    monkeypatch.setenv("QRTUI_CACHE", str(tmp_path / "cache"))
+    weights = tmp_path / "weights"
+    weights.write_bytes(left)
+    right = hashlib.sha256(left).hexdigest()
+    assert file_sha256(weights) == right
+    (note,) = (tmp_path / "cache" / "sha256").iterdir()
+    note.write_bytes(left)
+    _remembered_sha256.cache_clear()
+    assert file_sha256(weights) == right
+    assert note.read_text() == right
