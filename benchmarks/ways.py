@@ -22,9 +22,9 @@ import torch
 from noise import SHAPES, make_random
 from sides.turns import machine
 
-from qrtui.generate.known_ways import NAMES, PLAIN, Steps
-from qrtui.generate.way_trials import Seen, apart, device_answers, gap, probe, probe_continuous, reason_of
-from qrtui.generate.ways import holding
+from qrtui.generate.steps.names import NAMES, PLAIN, Steps
+from qrtui.generate.ways.fastest import holding
+from qrtui.generate.ways.trials import Seen, apart, device_answers, gap, probe, probe_continuous, reason_of
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load, unload
 from qrtui.models.precisions import PRECISIONS

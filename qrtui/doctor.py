@@ -59,7 +59,7 @@ def _device() -> Check:
 
 
 def _ways() -> Iterator[Check]:
-    from qrtui.generate.known_ways import UNFINISHED, known_ways, ways_file
+    from qrtui.generate.ways.known import UNFINISHED, known_ways, ways_file
 
     known = known_ways()
     if not known:

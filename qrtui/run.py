@@ -34,7 +34,7 @@ from qrtui.events import (
 )
 from qrtui.fetching.child import StoppedError
 from qrtui.fetching.progress import FetchProgress
-from qrtui.generate.trial import tried_meanwhile
+from qrtui.generate.prompt_trial.trial import tried_meanwhile
 from qrtui.judge.pool import JudgePool
 from qrtui.judge.verdict import Verdict
 from qrtui.judging import Judging, Place

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.generate.cache import LibraryCache, Prefilled
 from qrtui.generate.choosing import Choose, chooser
 from qrtui.generate.forward import Forward
-from qrtui.generate.known_ways import Steps
 from qrtui.generate.pieces import Piece, Pieces
 from qrtui.generate.reading import PromptReader
 from qrtui.generate.sequence import Answer, Ending, GrowingSequence, Request, sequences
-from qrtui.generate.stepping import cache_for
+from qrtui.generate.steps.chosen import cache_for
+from qrtui.generate.steps.growing_cache import LibraryCache, Prefilled
+from qrtui.generate.steps.names import Steps
 
 _FREE_SHARE = 0.15
 _FIRST_SLOTS = 16

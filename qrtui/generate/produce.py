@@ -16,12 +16,12 @@ from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.context import refuse_too_long
 from qrtui.generate.decode import decode
-from qrtui.generate.known_ways import NAMES, PLAIN, Steps
 from qrtui.generate.prompt import Asked, render, stop_texts
 from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
-from qrtui.generate.way_trials import device_answers, reason_of
-from qrtui.generate.ways import fastest_way
+from qrtui.generate.steps.names import NAMES, PLAIN, Steps
+from qrtui.generate.ways.fastest import fastest_way
+from qrtui.generate.ways.trials import device_answers, reason_of
 from qrtui.models.device import give_back_memory
 
 
@@ -94,7 +94,7 @@ def _answers(
     """The answers to all requests, each as it ends, made in that way."""
     most = settings.max_new_tokens
     if steps == "continuous":
-        from qrtui.generate.continuous import decode_continuously
+        from qrtui.generate.steps.continuous import decode_continuously
 
         return decode_continuously(
             loaded.model, loaded.tokenizer, requests, max_new_tokens=most, slots=slots, on_token=on_token

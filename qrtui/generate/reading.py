@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.generate.cache import repeated
 from qrtui.generate.forward import Forward
 from qrtui.generate.sequence import GrowingSequence
+from qrtui.generate.steps.growing_cache import repeated
 
 _PREFIX_WORTH_SHARING = 8
 _PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}

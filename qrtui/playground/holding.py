@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from qrtui.errors import ModelError
 from qrtui.generate.prompt import Asked
-from qrtui.generate.trial import Trial
+from qrtui.generate.prompt_trial.trial import Trial
 from qrtui.judge.pool import JudgePool
 from qrtui.models.catalog import memory_needed
 from qrtui.models.device import device_type, main_memory

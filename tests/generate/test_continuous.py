@@ -6,12 +6,12 @@ import time
 import pytest
 import torch
 
-from qrtui.generate import way_trials, ways
-from qrtui.generate.continuous import decode_continuously
 from qrtui.generate.decode import decode
-from qrtui.generate.known_ways import Tried, known_ways
 from qrtui.generate.sequence import Cancelled, NotFiniteError, Request
-from qrtui.generate.way_trials import try_steps
+from qrtui.generate.steps.continuous import decode_continuously
+from qrtui.generate.ways import fastest, trials
+from qrtui.generate.ways.known import Tried, known_ways
+from qrtui.generate.ways.trials import try_steps
 from tests.generate.test_way_trials import texts
 
 SHARED = " ".join(f"w{n}" for n in range(3, 14))
@@ -27,11 +27,11 @@ def loaded(far_seeing):
 def taking_continuous(monkeypatch, tmp_path):
     """A machine on which continuous batching becomes the fastest way once the returned function is called."""
     monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+    monkeypatch.setattr(fastest, "_WORTH_TRYING_BYTES", 0)
 
     def take():
         (key,) = known_ways()
-        ways.remember(key, known_ways()[key].with_steps({"continuous": Tried(times=2.0)}))
+        fastest.remember(key, known_ways()[key].with_steps({"continuous": Tried(times=2.0)}))
         return key
 
     return take
@@ -77,7 +77,7 @@ def test_it_is_left_where_numbers_are_not_finite_for_they_leak_to_neighbours(loa
     assert told == [f"transformers' continuous batching failed ({why}): going on without it"]
     assert known_ways()[key].fastest_steps(greedy=True, alone=False) == "continuous"
     assert any(spoilt[prompt] != text for prompt, text in plain.items())
-    ways.remember(key, known_ways()[key].with_steps({"continuous": Tried(aside="not now")}))
+    fastest.remember(key, known_ways()[key].with_steps({"continuous": Tried(aside="not now")}))
     assert texts(loaded, []) == spoilt
 
 
@@ -152,9 +152,9 @@ def test_a_step_is_timed_as_long_as_a_pass_takes_however_its_tokens_arrive(loade
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(loaded.model, "forward", counted)
-    monkeypatch.setattr(way_trials.time, "perf_counter", lambda: float(len(passes)))
+    monkeypatch.setattr(trials.time, "perf_counter", lambda: float(len(passes)))
     # In passes: one, but for what the other thread does while a token is on its way.
-    assert 0.1 < way_trials.probe_continuous(loaded, slots=5, prompts=8).seconds < 4
+    assert 0.1 < trials.probe_continuous(loaded, slots=5, prompts=8).seconds < 4
 
 
 def test_a_wrong_one_is_set_aside(loaded, monkeypatch):

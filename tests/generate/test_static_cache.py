@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, CodeGenConfig, GPT2Config, MistralConfig, Qwen2Config
 
-from qrtui.generate import static_cache
 from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
+from qrtui.generate.steps import static_cache
 
 SHARED = " ".join(f"w{n}" for n in range(3, 14))
 SMALL = {"vocab_size": 64, "eos_token_id": 2, "pad_token_id": 2, "bos_token_id": 1}

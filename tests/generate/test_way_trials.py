@@ -6,19 +6,20 @@ import torch
 from qrtui.doctor import examine
 from qrtui.generate import decode as decode_module
 from qrtui.generate import produce as produce_module
-from qrtui.generate import static_cache, way_trials, ways
-from qrtui.generate.known_ways import UNFINISHED, Tried, Way, known_ways
 from qrtui.generate.produce import produce
 from qrtui.generate.sequence import Cancelled
 from qrtui.generate.settings import Generation
-from qrtui.generate.way_trials import try_steps
+from qrtui.generate.steps import static_cache
+from qrtui.generate.ways import fastest, trials
+from qrtui.generate.ways.known import UNFINISHED, Tried, Way, known_ways
+from qrtui.generate.ways.trials import try_steps
 
 
 @pytest.fixture
 def loaded(far_seeing, tmp_path, monkeypatch):
     """A model whose every token depends much on all those before it, on a machine where nothing is known yet."""
     monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+    monkeypatch.setattr(fastest, "_WORTH_TRYING_BYTES", 0)
     return far_seeing()
 
 
@@ -96,15 +97,15 @@ def test_nothing_is_found_out_while_noise_makes_the_model_say_nothing_finite(loa
 
 
 def test_the_fastest_sound_way_is_taken_told_once_remembered_and_shown(loaded, monkeypatch, tmp_path):
-    monkeypatch.setitem(ways.CANDIDATES, "cpu", ("graphs", "static"))
-    real, used, told = way_trials.probe, [], []
+    monkeypatch.setitem(fastest.CANDIDATES, "cpu", ("graphs", "static"))
+    real, used, told = trials.probe, [], []
 
     def quicker(loaded, steps, *rest, **how):
         seen = real(loaded, steps, *rest, **how)
         seen.seconds = {"growing": 3.0, "static": 2.0}[steps]
         return seen
 
-    monkeypatch.setattr(way_trials, "probe", quicker)
+    monkeypatch.setattr(trials, "probe", quicker)
     plain = texts(loaded, told)
     cache_for = decode_module.cache_for
     monkeypatch.setattr(
@@ -125,8 +126,8 @@ def test_the_fastest_sound_way_is_taken_told_once_remembered_and_shown(loaded, m
 
 
 def test_a_way_whose_trial_ends_the_program_is_not_tried_again(loaded, monkeypatch):
-    monkeypatch.setitem(ways.CANDIDATES, "cpu", ("static",))
-    real, tried = way_trials.probe, []
+    monkeypatch.setitem(fastest.CANDIDATES, "cpu", ("static",))
+    real, tried = trials.probe, []
 
     def dying(loaded, steps, *rest, **how):
         tried.append(steps)
@@ -134,7 +135,7 @@ def test_a_way_whose_trial_ends_the_program_is_not_tried_again(loaded, monkeypat
             raise KeyboardInterrupt
         return real(loaded, steps, *rest, **how)
 
-    monkeypatch.setattr(way_trials, "probe", dying)
+    monkeypatch.setattr(trials, "probe", dying)
     with pytest.raises(KeyboardInterrupt):
         texts(loaded, [])
     (way,) = known_ways().values()
@@ -144,7 +145,7 @@ def test_a_way_whose_trial_ends_the_program_is_not_tried_again(loaded, monkeypat
 
 
 def test_a_trial_that_a_person_stops_is_made_again(loaded, monkeypatch):
-    monkeypatch.setitem(ways.CANDIDATES, "cpu", ("static",))
+    monkeypatch.setitem(fastest.CANDIDATES, "cpu", ("static",))
     passes = []
 
     def stop(active):
@@ -152,12 +153,12 @@ def test_a_trial_that_a_person_stops_is_made_again(loaded, monkeypatch):
         if known_ways() and any(way.steps for way in known_ways().values()):
             raise Cancelled
 
-    with pytest.raises(Cancelled), ways.fastest_way(loaded, lambda text: None, stop):
+    with pytest.raises(Cancelled), fastest.fastest_way(loaded, lambda text: None, stop):
         pass
     assert set(passes) == {0}
     (way,) = known_ways().values()
     assert way.steps == {}
-    with ways.fastest_way(loaded, lambda text: None):
+    with fastest.fastest_way(loaded, lambda text: None):
         pass
     (way,) = known_ways().values()
     assert way.steps["static"].times > 0
@@ -167,7 +168,7 @@ def test_a_way_that_fails_in_real_work_is_left_and_nothing_is_lost(loaded, monke
     told, steps = [], []
     expected = texts(loaded, told)
     (key,) = known_ways()
-    ways.remember(key, known_ways()[key].with_steps({"static": Tried(times=2.0)}))
+    fastest.remember(key, known_ways()[key].with_steps({"static": Tried(times=2.0)}))
     step = static_cache.StaticCache.step
 
     def failing(self, tokens, is_open):
@@ -191,7 +192,7 @@ def test_running_out_of_memory_in_another_way_retreats_as_in_the_plain_one(loade
     told, sizes = [], []
     expected = texts(loaded, told)
     (key,) = known_ways()
-    ways.remember(key, known_ways()[key].with_steps({"static": Tried(times=2.0)}))
+    fastest.remember(key, known_ways()[key].with_steps({"static": Tried(times=2.0)}))
     real = produce_module.decode
 
     def limited(model, tokenizer, asked, **how):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from qrtui.generate import ways
-from qrtui.generate.known_ways import Way, known_ways, ways_file
-from qrtui.generate.ways import fastest_way
+from qrtui.generate.ways import fastest
+from qrtui.generate.ways.fastest import fastest_way
+from qrtui.generate.ways.known import Way, known_ways, ways_file
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load
 from qrtui.models.precisions import PRECISIONS
@@ -14,7 +14,7 @@ from qrtui.models.precisions import PRECISIONS
 @pytest.fixture
 def loaded(tiny_llama, tmp_path, monkeypatch):
     monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+    monkeypatch.setattr(fastest, "_WORTH_TRYING_BYTES", 0)
     return load(resolve(str(tiny_llama)), PRECISIONS["fp32"], "cpu")
 
 
@@ -30,7 +30,7 @@ def test_the_faster_way_is_taken_told_once_and_remembered(loaded, monkeypatch, w
         tried.append(is_packed(loaded))
         return 1.0 if tried[-1] == (winner == "packed") else 2.0
 
-    monkeypatch.setattr(ways, "_step_seconds", seconds)
+    monkeypatch.setattr(fastest, "_step_seconds", seconds)
     for _ in range(2):
         with fastest_way(loaded, said.append):
             assert is_packed(loaded) == (winner == "packed")
@@ -51,5 +51,5 @@ def test_a_damaged_memory_is_tried_anew(loaded):
 
 def test_what_a_step_takes_is_measured_in_both_ways(loaded):
     before = loaded.model(torch.ones(1, 3, dtype=torch.long)).logits
-    assert ways.try_packing(loaded.model).times >= 1 / ways._CLEARLY - 0.01
+    assert fastest.try_packing(loaded.model).times >= 1 / fastest._CLEARLY - 0.01
     assert torch.equal(loaded.model(torch.ones(1, 3, dtype=torch.long)).logits, before)

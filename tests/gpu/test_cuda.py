@@ -12,7 +12,7 @@ from qrtui.generate.decode import decode
 from qrtui.generate.peak import peak_memory
 from qrtui.generate.sequence import Request
 from qrtui.generate.settings import Generation
-from qrtui.generate.ways import fastest_way
+from qrtui.generate.ways.fastest import fastest_way
 from qrtui.models.catalog import resolve
 from qrtui.models.gpu_check import examine_gpus
 from qrtui.models.load import load, unload

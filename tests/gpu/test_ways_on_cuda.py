@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from qrtui.generate import ways
-from qrtui.generate.continuous import decode_continuously
 from qrtui.generate.decode import decode
-from qrtui.generate.known_ways import PLAIN, known_ways
 from qrtui.generate.sequence import Request
-from qrtui.generate.way_trials import device_answers, probe, try_steps
+from qrtui.generate.steps.continuous import decode_continuously
+from qrtui.generate.steps.names import PLAIN
+from qrtui.generate.ways import fastest
+from qrtui.generate.ways.known import known_ways
+from qrtui.generate.ways.trials import device_answers, probe, try_steps
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load, unload
 from qrtui.models.precisions import PRECISIONS
@@ -31,7 +32,7 @@ REQUESTS = [Request(f"{SHARED} w{at % 40 + 14} " + f"w{at % 9 + 3} " * (at % 11)
 def on_cuda(tiny_llama, tmp_path, monkeypatch):
     """Loads the tiny model on the GPU, where nothing is known yet, its weights such that each token depends on all."""
     monkeypatch.setenv("QRTUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(ways, "_WORTH_TRYING_BYTES", 0)
+    monkeypatch.setattr(fastest, "_WORTH_TRYING_BYTES", 0)
     held = []
 
     def load_in(precision):
@@ -76,7 +77,7 @@ def test_continuous_batching_writes_what_the_plain_way_writes(on_cuda):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_precision_finds_its_way_and_completes_all(on_cuda, precision):
     loaded = on_cuda(precision)
-    found = try_steps(loaded, ways.CANDIDATES["cuda"])
+    found = try_steps(loaded, fastest.CANDIDATES["cuda"])
     print(precision, found)
     assert set(found) == {"graphs", "static", "continuous"}
     assert all(tried.aside or tried.times > 0 for tried in found.values())
@@ -93,7 +94,7 @@ def test_every_precision_finds_its_way_and_completes_all(on_cuda, precision):
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "nf4"])
 def test_the_way_that_is_taken_is_not_slower_than_the_plain_one(on_cuda, precision):
     loaded = on_cuda(precision)
-    with ways.fastest_way(loaded, print) as way:
+    with fastest.fastest_way(loaded, print) as way:
         steps = way.steps(greedy=False, alone=False)
         pairs = [(probe(loaded, PLAIN).seconds, probe(loaded, steps).seconds) for _ in range(5)]
     assert sorted(plain / taken for plain, taken in pairs)[2] > 0.9

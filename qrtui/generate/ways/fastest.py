@@ -3,7 +3,7 @@
 On a CPU weights can be held packed for the time of generating (`models/packed.py`) or be left as they are. On a GPU
 steps can go over a static cache, and be recorded as CUDA graphs (`stepping.py`). Which is fastest depends on
 the device, the libraries and the layers: the first run of a model in a precision tries them for a moment
-(`way_trials.py`), and what was found is remembered (`known_ways.py`). Completions differ by float rounding only.
+(`trials.py`), and what was found is remembered (`known.py`). Completions differ by float rounding only.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
-from qrtui.generate.known_ways import UNFINISHED, Steps, Tried, Way, known_ways, remember
 from qrtui.generate.sequence import Cancelled
-from qrtui.generate.way_trials import try_steps
+from qrtui.generate.steps.names import Steps
+from qrtui.generate.ways.known import UNFINISHED, Tried, Way, known_ways, remember
+from qrtui.generate.ways.trials import try_steps
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import device_type, library_versions, torch_version
 from qrtui.models.packed import packed

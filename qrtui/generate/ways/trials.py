@@ -22,8 +22,9 @@ from torch import Tensor
 
 from qrtui.device_failures import is_out_of_memory
 from qrtui.generate.decode import decode
-from qrtui.generate.known_ways import PLAIN, Steps, Tried
 from qrtui.generate.sequence import Answer, Cancelled, Ending, GrowingSequence, Request
+from qrtui.generate.steps.names import PLAIN, Steps
+from qrtui.generate.ways.known import Tried
 
 Found = dict[Steps, Tried]
 OnToken = Callable[[int], None]
@@ -161,7 +162,7 @@ def probe_continuous(
     loaded: Any, on_token: OnToken = lambda active: None, *, slots: int = _SLOTS, prompts: int = _PROMPTS
 ) -> Seen:
     """Let continuous batching complete the made-up prompts."""
-    from qrtui.generate.continuous import decode_continuously
+    from qrtui.generate.steps.continuous import decode_continuously
 
     seen, requests = Seen(), _requests(loaded.tokenizer, prompts)
     recording = _Recording(loaded, requests, seen)

@@ -1,28 +1,17 @@
-"""Which ways of generating there are, and which was found to be the fastest on this machine, kept between runs."""
+"""Which way of generating was found to be the fastest on this machine, kept between runs."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from qrtui import paths
+from qrtui.generate.steps.names import NAMES, PLAIN, Steps
 from qrtui.whole_file import write_whole
 
-Steps = Literal["growing", "static", "graphs", "continuous"]
-"""How steps are done: over a growing cache (the plain way, which always works), over a static one, over a static one in
-CUDA graphs, or by transformers' continuous batching."""
-
-NAMES: dict[Steps, str] = {
-    "growing": "a growing cache",
-    "static": "a static cache",
-    "graphs": "a static cache in CUDA graphs",
-    "continuous": "transformers' continuous batching",
-}
-PLAIN: Steps = "growing"
 UNFINISHED = "its trial did not come to an end"
 # What is not faster than the plain way by more than a measurement's error is not worth its rounding.
 _CLEARLY = 1.05

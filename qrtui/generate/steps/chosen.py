@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qrtui.generate.cache import LibraryCache, SlotCache, holds_plain_layers
 from qrtui.generate.forward import Forward
-from qrtui.generate.known_ways import Steps
-from qrtui.generate.static_cache import StaticCache
+from qrtui.generate.steps.growing_cache import LibraryCache, SlotCache, holds_plain_layers
+from qrtui.generate.steps.names import Steps
+from qrtui.generate.steps.static_cache import StaticCache
 
 Cache = SlotCache | StaticCache | LibraryCache
 

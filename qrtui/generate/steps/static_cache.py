@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from qrtui.generate.cache import Prefilled
-from qrtui.generate.cuda_graphs import CapturedSteps
 from qrtui.generate.forward import Forward
+from qrtui.generate.steps.cuda_graphs import CapturedSteps
+from qrtui.generate.steps.growing_cache import Prefilled
 
 _COLUMNS_AT_A_TIME = 128
 

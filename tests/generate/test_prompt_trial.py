@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from qrtui.errors import ModelError
-from qrtui.generate.trial import Trial
-from qrtui.generate.trial_child import loaded, read
+from qrtui.generate.prompt_trial.child import loaded, read
+from qrtui.generate.prompt_trial.trial import Trial
 from qrtui.models.catalog import resolve
 
 PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}"

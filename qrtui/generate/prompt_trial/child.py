@@ -1,7 +1,7 @@
 """The process in which a model's chat template and tokenizer are tried: reads prompts, says how each went.
 
-Started by `qrtui.generate.trial` with a model's folder as its argument. Lines of JSON go both ways: one that tells how
-loading went, then for each prompt on standard input an answer. The kernel ends this process where it uses more of the
+Started by `trial.py` with a model's folder as its argument. Lines of JSON go both ways: one that tells how the loading
+went, then for each prompt on standard input an answer. The kernel ends this process where it uses more of the
 processor than it may; what more memory than it may have does is an answer, or ends it too.
 """
 

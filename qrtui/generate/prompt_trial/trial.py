@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from qrtui.errors import ModelError
 from qrtui.fetching.child import python_module
 from qrtui.generate.prompt import Asked
-from qrtui.generate.tried import Tried
+from qrtui.generate.prompt_trial.tried import Tried
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import local_path
 
@@ -125,7 +125,7 @@ class Trial:
         assert self._folder is not None
         self._is_ready = False
         self._process = subprocess.Popen(
-            python_module("qrtui.generate.trial_child", [str(self._folder)]),
+            python_module("qrtui.generate.prompt_trial.child", [str(self._folder)]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
