@@ -20,10 +20,15 @@ _ENVIRONMENT: Mapping[str, str] = {
 }
 
 
+# Advice that a person must not follow: bitsandbytes' optional kernels are fetched at run time, and round differently.
+_LEFT_OUT = ("Failed to load CPU gemm_4bit_forward",)
+
+
 class LibraryRelay(logging.Handler):
     """Hands a library's records to `qrtui.libraries` at INFO, each kind of message once.
 
-    Repeats are dropped because bitsandbytes says the same thing at every matrix product.
+    Repeats are dropped because bitsandbytes says the same thing at every matrix product, and what `_LEFT_OUT` names
+    because it asks for something that no run needs.
     """
 
     _MOST_KEPT = 1_000
@@ -34,9 +39,9 @@ class LibraryRelay(logging.Handler):
         self._log = logging.getLogger("qrtui.libraries")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass the record on, unless one with the same unformatted text went before."""
+        """Pass the record on, unless it is to be left out or one with the same unformatted text went before."""
         text = (record.name, str(record.msg))
-        if text in self._said or len(self._said) >= self._MOST_KEPT:
+        if text in self._said or len(self._said) >= self._MOST_KEPT or text[1].startswith(_LEFT_OUT):
             return
         self._said.add(text)
         self._log.info("%s: %s", record.name, discreet(record.getMessage()))

@@ -58,3 +58,39 @@ def test_what_they_say_goes_to_our_log_once(caplog: pytest.LogCaptureFixture) ->
             library.warning("inputs of the test will be cast from %s", "float32")
     said = [record.getMessage() for record in caplog.records if record.name == "qrtui.libraries"]
     assert said == ["bitsandbytes.autograd._functions: inputs of the test will be cast from float32"]
+
+
+@pytest.mark.usefixtures("restored_loggers")
+def test_advice_that_no_run_needs_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    quiet_libraries()
+    library = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    with caplog.at_level(logging.INFO, logger="qrtui.libraries"):
+        library.warning("Failed to load CPU gemm_4bit_forward from kernels-community: %s. Please pip install", "none")
+        library.warning("something else")
+    said = [record.getMessage() for record in caplog.records if record.name == "qrtui.libraries"]
+    assert said == ["bitsandbytes.backends.cpu.ops: something else"]
+
+
+LOAD_AND_GENERATE = """
+import logging, sys
+from qrtui.quiet import quiet_libraries
+quiet_libraries()
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
+import torch
+from qrtui.generate.forward import Forward
+from qrtui.models.catalog import resolve
+from qrtui.models.load import load
+from qrtui.models.precisions import PRECISIONS
+ids = torch.tensor([[3, 4, 5]])
+forward = Forward(load(resolve(sys.argv[1]), PRECISIONS["nf4"], "cpu").model)
+with torch.inference_mode():
+    past = forward.beginning(ids)
+    forward(ids, torch.ones(1, 6, dtype=torch.long), past)
+"""
+
+
+def test_a_pass_through_a_model_leaves_the_log_empty(tiny_llama: Path) -> None:
+    command = [sys.executable, "-c", LOAD_AND_GENERATE, str(tiny_llama)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = [line for line in ended.stdout.splitlines() if line.startswith("qrtui.libraries")]
+    assert (ended.returncode, said) == (0, [])

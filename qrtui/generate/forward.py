@@ -16,7 +16,7 @@ class Forward:
         self.model = model
         self.device: torch.device = next(model.parameters()).device
         self._extra = _accepted(model, logits_to_keep=1)
-        # transformers calls it `cache` from 5.24 on, and tells of the other name at every pass.
+        # transformers calls it `cache` from 5.24 on, and warns of the other name.
         self._cache_name = "cache" if _accepted(model, cache=None) else "past_key_values"
 
     def __call__(self, ids: Tensor, mask: Tensor, past: Any, positions: Tensor | None = None) -> tuple[Tensor, Any]:
@@ -35,11 +35,11 @@ class Forward:
             **{self._cache_name: past},
             **self._extra,
         )
-        return output.logits[:, -1].float(), output.past_key_values
+        return output.logits[:, -1].float(), getattr(output, self._cache_name)
 
     def beginning(self, ids: Tensor) -> Any:
         """The cache of one prompt's beginning: `ids` is (1, tokens)."""
-        return self.model(input_ids=ids, use_cache=True, **self._extra).past_key_values
+        return getattr(self.model(input_ids=ids, use_cache=True, **self._extra), self._cache_name)
 
 
 def _accepted(model: Any, **arguments: Any) -> dict[str, Any]:
