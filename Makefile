@@ -3,12 +3,13 @@
 # make test-gpu  the tests that need an NVIDIA GPU
 # make check     formatting, lint, types, import rules
 # make bench     measures, an hour on 2 cores; make bench QUICK=1 only tries all of them
+# make bench-gpu  all that needs a GPU: its tests and figures, half an hour; MINUTES=14 does the first of it
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-gpu check bench install clean
+.PHONY: demo test test-gpu check bench bench-gpu install clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/qrtui demo
@@ -30,6 +31,9 @@ bench: $(VENV)/.installed-dev
 		quick=$$(test -n "$(QUICK)" && grep -o -m1 -e --quick $$bench); \
 		echo "== $$bench $$quick"; $(BIN)/python $$bench $$quick || exit 1; \
 	done
+
+bench-gpu: $(VENV)/.installed-dev
+	@$(BIN)/python benchmarks/on_gpu.py --minutes $(or $(MINUTES),30)
 
 install: $(VENV)/.installed
 

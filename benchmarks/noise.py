@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sides.random_models import SHAPES, random_model
 
 from qrtui.models.catalog import resolve
 from qrtui.models.load import LoadedModel, load, unload
@@ -26,43 +27,17 @@ from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.noise import Noise, Protocol
 from qrtui.perturb.weights import NoiseCarrier
 
-SHAPES: dict[str, dict[str, int]] = {
-    "codegen-350m": {
-        "hidden_size": 1024,
-        "intermediate_size": 4096,
-        "num_hidden_layers": 20,
-        "num_attention_heads": 16,
-    },
-    "llama-1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
-    "llama-7b": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
-}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m", help="a model's name, hub id or folder")
-    parser.add_argument("--shape", choices=list(SHAPES), help="a random Llama of this shape instead")
+    parser.add_argument("--shape", choices=list(SHAPES), help="a random model of this shape instead")
     parser.add_argument("--precisions", nargs="+", default=["fp32", "fp16", "int8", "nf4"], choices=list(PRECISIONS))
     parser.add_argument("--doses", type=int, default=5)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if given.shape:
-            make_random(given.shape, Path(folder))
-        measure_all(folder if given.shape else given.model, given)
-
-
-def make_random(shape: str, folder: Path) -> None:
-    """Save a random Llama of a real shape, in float16, with a tokenizer of three words."""
-    from tokenizers import Tokenizer, models
-    from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
-
-    words = {"<s>": 0, "</s>": 1, "<unk>": 2}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>").save_pretrained(folder)
-    config = LlamaConfig(vocab_size=32_000, num_key_value_heads=SHAPES[shape]["num_attention_heads"], **SHAPES[shape])
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        AutoModelForCausalLM.from_config(config, dtype=torch.float16).save_pretrained(folder)
+        measure_all(str(random_model(given.shape, Path(folder))) if given.shape else given.model, given)
 
 
 def measure_all(model: str, given: Any) -> None:

@@ -2,8 +2,9 @@
 
 Measures the device first: bytes a second that a sum over a large tensor reads, and FLOP a second of a large product
 in every dtype. A decoding step has to read every weight and the keys and values once, and to compute 2 FLOP for each
-weight and sequence: the longer of the two times is the limit. Prints the share of that limit which decoding reaches:
-medians over the repetitions. `--shape` takes a random model of a real shape, so that no weights need be had.
+weight and sequence: the longer of the two times is the limit. Prints the share of that limit which decoding reaches in
+the way that is taken here: medians over the repetitions. `--shape` takes a random model of a real shape, so that no
+weights need be had.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
-from noise import SHAPES, make_random
+from sides.random_models import SHAPES, random_model
 from sides.turns import machine
 
 from qrtui.generate.batching import bytes_per_token
-from qrtui.generate.decode import decode
+from qrtui.generate.produce import answers
 from qrtui.generate.sequence import Request
+from qrtui.generate.settings import Generation
+from qrtui.generate.steps.names import NAMES, Steps
+from qrtui.generate.ways.fastest import fastest_way
 from qrtui.models.catalog import resolve
-from qrtui.models.dequantized import dequantized_once
 from qrtui.models.load import load, unload
-from qrtui.models.packed import packed
 from qrtui.models.precisions import PRECISIONS
 
 _READ_BYTES = 2**29
@@ -79,19 +81,13 @@ def limit(loaded: Any, limits: Device, rows: int, columns: int) -> float:
     return rows / step
 
 
-def rate(loaded: Any, rows: int, tokens: int) -> float:
+def rate(loaded: Any, steps: Steps, rows: int, tokens: int) -> float:
     """Tokens a second of decoding steps of `rows` sequences, their prompts' reading left out."""
     words = [f"{at} plus {at + 1} is" for at in range(rows)]
     requests = [Request(text, (), add_special_tokens=True) for text in words]
     marks: list[tuple[float, int]] = []
-    for _ in decode(
-        loaded.model,
-        loaded.tokenizer,
-        requests,
-        max_new_tokens=tokens,
-        slots=rows,
-        on_token=lambda active: marks.append((time.perf_counter(), active)),
-    ):
+    settings = Generation(max_new_tokens=tokens)
+    for _ in answers(loaded, requests, settings, rows, steps, lambda on: marks.append((time.perf_counter(), on))):
         pass
     whole = [(now, active) for now, active in marks if active == rows]
     made = sum(active for _, active in whole[1:-1])
@@ -117,20 +113,21 @@ def main() -> None:
     print(f"{device}: reads {limits.bandwidth / 1e9:.1f} GB/s; {rates}")
     print(f"{'':6}{'rows':>6}{'tokens/s':>10}{'limit':>8}{'share':>7}")
     with TemporaryDirectory() as folder:
-        if given.shape:
-            make_random(given.shape, Path(folder))
+        model = str(random_model(given.shape, Path(folder))) if given.shape else given.model
         for precision in given.precisions:
-            show(precision, folder if given.shape else given.model, limits, given)
+            show(precision, model, limits, given)
 
 
 def show(precision: str, model: str, limits: Device, given: argparse.Namespace) -> None:
     loaded = load(resolve(model), PRECISIONS[precision])
     highest = {rows: limit(loaded, limits, rows, given.tokens // 2 + 8) for rows in given.rows}
-    with dequantized_once(loaded.model, pack=True), packed(loaded.model):
+    with fastest_way(loaded, print) as way:
         for rows in given.rows:
-            found = statistics.median(rate(loaded, rows, given.tokens) for _ in range(given.repetitions))
+            steps = way.steps(greedy=True, alone=rows == 1)
+            found = statistics.median(rate(loaded, steps, rows, given.tokens) for _ in range(given.repetitions))
             most = highest[rows]
-            print(f"{precision:6}{rows:6}{found:10.1f}{most:8.0f}{100 * found / most:6.0f}%", flush=True)
+            share = f"{100 * found / most:6.0f}%"
+            print(f"{precision:6}{rows:6}{found:10.1f}{most:8.0f}{share}   {NAMES[steps]}", flush=True)
     unload(loaded)
 
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from noise import SHAPES, make_random
+from sides.random_models import SHAPES, random_model
 from sides.turns import machine
 
 from qrtui.generate.steps.names import NAMES, PLAIN, Steps
@@ -84,10 +84,9 @@ def main() -> None:
     print(machine())
     print(torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")
     with TemporaryDirectory() as folder:
-        if given.shape:
-            make_random(given.shape, Path(folder))
+        model = str(random_model(given.shape, Path(folder))) if given.shape else given.model
         for precision in given.precisions:
-            loaded = load(resolve(folder if given.shape else given.model), PRECISIONS[precision])
+            loaded = load(resolve(model), PRECISIONS[precision])
             with holding(loaded.model, packs=loaded.device == "cpu"):
                 for rows in given.rows:
                     show(loaded, rows, given.repetitions)

@@ -63,8 +63,8 @@ def produce(
             try:
                 asked_now = [requests[id(job)] for job in left]
                 # Closed before the weights change again: a way may have a thread of its own.
-                with contextlib.closing(_answers(loaded, asked_now, settings, size, steps, on_token)) as answers:
-                    for answer in answers:
+                with contextlib.closing(answers(loaded, asked_now, settings, size, steps, on_token)) as made:
+                    for answer in made:
                         done.add(answer.request)
                         yield left[answer.request], answer
             except (RuntimeError, MemoryError) as error:
@@ -83,7 +83,7 @@ def produce(
                 notice(f"{NAMES[steps]} failed ({failure}): going on without it")
 
 
-def _answers(
+def answers(
     loaded: Any,
     requests: Sequence[Request],
     settings: Generation,

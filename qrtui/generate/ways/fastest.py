@@ -1,7 +1,7 @@
 """Which way of generating is taken for a model on this device, found by trying. Imports torch: import it lazily.
 
 On a CPU weights can be held packed for the time of generating (`models/packed.py`) or be left as they are. On a GPU
-steps can go over a static cache, and be recorded as CUDA graphs (`stepping.py`). Which is fastest depends on
+steps can go over a static cache, and be recorded as CUDA graphs (`steps/`). Which is fastest depends on
 the device, the libraries and the layers: the first run of a model in a precision tries them for a moment
 (`trials.py`), and what was found is remembered (`known.py`). Completions differ by float rounding only.
 """
