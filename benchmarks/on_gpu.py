@@ -2,14 +2,15 @@
 
 Runs the tests that need one (`pytest -m gpu`), then the other benchmarks on it: decoding against the device's limit and
 the ways of doing steps (random models of real shapes), completions against EvalPlus, memory against the plan, noise.
-Each is a process of its own with a share of the time, so that one that hangs costs no more than that. What they print is
-shown as it comes and kept in `--into`; a line for each at the end says how it went. `--quick` tries all of it, on a CPU
-where there is no GPU, with the smallest model.
+Each is a process of its own with a share of the time, so that one that hangs costs no more than that. What each prints
+is shown when it has ended and kept in `--into`; a line for each at the end says how it went. `--quick` tries the scripts
+with the embedded model, on a CPU where there is no GPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -79,10 +80,8 @@ def run(step: Step, seconds: float, log: Path) -> str:
         except subprocess.TimeoutExpired:
             fate = f"not done in {seconds:.0f} s"
         finally:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
     print(log.read_text(errors="replace"), flush=True)
     return f"{fate}, {time.monotonic() - started:.0f} s"
@@ -109,9 +108,8 @@ def main() -> None:
         if left < 20:
             fates[step.name] = "left out: no time"
             continue
-        fates[step.name] = run(
-            step, min(60 * step.minutes, left), given.into / f"{at}-{step.command[0].split('/')[-1]}.txt"
-        )
+        log = given.into / f"{at}-{step.name.replace(', ', '-').replace(' ', '-')}.txt"
+        fates[step.name] = run(step, min(60 * step.minutes, left), log)
     print("\n== in short")
     for name, fate in fates.items():
         print(f"{name:24}{fate}")
