@@ -3,7 +3,7 @@
 Runs the tests that need one (`pytest -m gpu`), then the other benchmarks on it: decoding against the device's limit and
 the ways of doing steps (random models of real shapes), completions against EvalPlus, memory against the plan, noise.
 Each is a process of its own with a share of the time, so that one that hangs costs no more than that. What each prints
-is shown when it has ended and kept in `--into`; a line for each at the end says how it went. `--quick` tries the scripts
+is shown when it has ended and kept in `--into`; at the end a line for each says how it went. `--quick` tries scripts
 with the embedded model, on a CPU where there is no GPU.
 """
 
