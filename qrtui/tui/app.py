@@ -27,7 +27,7 @@ from qrtui.events import RunEnded
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox, RunFunction
 from qrtui.tui.headline import Headline, headline_of_record, headline_of_state
 from qrtui.tui.lost_terminal import terminal_is_gone
-from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists, mend_writer
+from qrtui.tui.mended_textual import LeavesQuietly, mend_option_lists, mend_scrollbars, mend_writer
 from qrtui.tui.opening import open_app
 from qrtui.tui.personal import Personal
 from qrtui.tui.plain_text import PrintableLines, take_no_markup
@@ -52,6 +52,7 @@ _DRAWS_PER_SECOND = 4
 _DRAWS_PER_SECOND_OF_A_TURN = 8
 _PATIENCE_WHEN_QUITTING = 15.0
 _LOOKS_FOR_THE_TERMINAL = 1.0
+_COLLECTOR = (10_000, 3, 20)
 
 
 class EngineNews(Message):
@@ -99,6 +100,7 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
     ) -> None:
         take_no_markup()
         mend_option_lists()
+        mend_scrollbars()
         mend_writer()
         super().__init__()
         self._printable_lines = PrintableLines()
@@ -120,6 +122,8 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, App[None]):
         """Show the first room."""
         self.follow_theme()
         self.call_after_refresh(gc.enable)
+        # As Python sets it, each key waits for several passes over young objects and every few for one over all.
+        gc.set_threshold(*_COLLECTOR)
         self.call_after_refresh(self.set_keys)
         # All that is there by now stays: the collector need not go through it again at a key.
         self.call_after_refresh(gc.freeze)

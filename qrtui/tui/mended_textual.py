@@ -1,7 +1,7 @@
 """What Textual 8.2 does wrong when keys come faster than it draws, or the terminal is lost, mended at its classes.
 
 Seen with `benchmarks/fuzz_keys.py` and with terminals that went away under a run: each of these ended the app by an
-error, or kept it from ending. They may go when Textual does them itself.
+error, or kept it from ending. One costs a key some milliseconds. They may go when Textual does them itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textual import events
     from textual.app import App
+    from textual.geometry import Size
 
     _App = App[None]
 else:
@@ -47,6 +48,19 @@ def mend_option_lists() -> None:
             await click(self, event)
 
     OptionList._move_page, OptionList._on_click = moved, clicked  # type: ignore[method-assign]
+
+
+@functools.cache
+def mend_scrollbars() -> None:
+    """A scrollbar that has got another size has nothing laid out: it is where it is already."""
+    from textual.scrollbar import ScrollBar
+
+    size_updated = ScrollBar._size_updated
+
+    def updated(self: ScrollBar, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        return size_updated(self, size, virtual_size, container_size, layout=False)
+
+    ScrollBar._size_updated = updated  # type: ignore[method-assign]
 
 
 @functools.cache

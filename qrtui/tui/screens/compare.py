@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
 from qrtui.results.columns import Column, read_columns, read_conditions
 from qrtui.tui.case_shown import ShownCase, read_case
-from qrtui.tui.comparison import CLEAN, Comparison, Pair
+from qrtui.tui.comparison import CLEAN, Comparison, Pair, TaskKey
+from qrtui.tui.held_drawing import hold_drawing
 from qrtui.tui.screens.compare_keys import KEYS
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.cases_pane import CasesPane
+from qrtui.tui.widgets.steady import SteadyHorizontal, set_class_for
 from qrtui.tui.widgets.task_panel import TaskPanel
 from qrtui.tui.widgets.task_table import TaskTable
 
@@ -31,6 +32,7 @@ _LOOK_AGAIN_SECONDS = 2.0
 _READING_SHARE = 0.1
 _STEP_SECONDS = 0.15
 _SIDEWAYS = 8
+_TOGETHER_SECONDS = 0.02
 _NO_RUN = "Nothing to compare yet. Start a run in Setup (1), or open an earlier one in History (5) with Enter."
 
 
@@ -49,6 +51,7 @@ class CompareScreen(FramedScreen):
         self._pair: Pair | None = None
         self._begun = False
         self._picked = False
+        self._asked: tuple[TaskKey, Pair] | None = None
         self._shown: ShownCase | None = None
         self._results = -1
         self._next_look = 0.0
@@ -57,7 +60,7 @@ class CompareScreen(FramedScreen):
     def body(self) -> ComposeResult:
         """Tasks, and the case of the chosen one."""
         yield Static(_NO_RUN, id="no-comparison", classes="empty")
-        with Horizontal(id="compare"):
+        with SteadyHorizontal(id="compare"):
             yield TaskPanel(id="tasks")
             yield CasesPane(id="cases")
 
@@ -150,22 +153,35 @@ class CompareScreen(FramedScreen):
     def _task_chosen(self) -> None:
         self._show_case()
 
-    @work(exclusive=True, group="case")
-    async def _show_case(self, again: bool = False) -> None:
-        """Read and show the chosen task's case."""
+    def _show_case(self, again: bool = False) -> None:
+        """Show the chosen task's case, read first if it is another one."""
         task, pair, comparison = self._tasks.chosen, self._pair, self._comparison
-        if task is None or pair is None or comparison is None:
-            self._shown = None
-        elif again or self._shown is None or (self._shown.task, self._shown.pair) != (task, pair):
-            sample, raw, ansi = self._cases.sample, self._cases.raw, self.app.current_theme.ansi
-            try:
+        asked = None if task is None or pair is None or comparison is None else (task, pair)
+        if asked is None or again or asked != self._asked:
+            self._asked = asked
+            # What the same key changed in the list is drawn together with the case, unless that keeps one waiting.
+            self._read_case(hold_drawing(self, _TOGETHER_SECONDS))
+        elif self._shown is not None and (self._shown.task, self._shown.pair) == asked:
+            self._cases.show(self._shown, comparison)
+
+    @work(exclusive=True, group="case")
+    async def _read_case(self, draw: Callable[[], None]) -> None:
+        try:
+            comparison = self._comparison
+            if self._asked is None or comparison is None:
+                self._shown = None
+            else:
+                task, pair = self._asked
+                sample, raw, ansi = self._cases.sample, self._cases.raw, self.app.current_theme.ansi
                 self._shown = await self.app.reader.ask(
                     lambda store: read_case(store, comparison, pair, task, sample=sample, raw=raw, ansi=ansi)
                 )
-            except QrtuiError as error:
-                self.report(error)
-                return
-        self._cases.show(self._shown, comparison)
+            self._cases.show(self._shown, comparison)
+        except QrtuiError as error:
+            self._asked = None
+            self.report(error)
+        finally:
+            draw()
 
     def on_resize(self, event: events.Resize) -> None:
         """The list gets its share of another width."""
@@ -174,9 +190,11 @@ class CompareScreen(FramedScreen):
     # Which two are compared
 
     def _to(self, pair: Pair) -> None:
+        another = pair != self._pair
         self._pair, self._picked = pair, True
         if self._comparison is not None:
-            self._tasks.show(self._comparison, pair)
+            if another:
+                self._tasks.show(self._comparison, pair)
             self._show_case()
 
     @on(TaskTable.PairPicked)
@@ -238,6 +256,7 @@ class CompareScreen(FramedScreen):
     def action_filter(self, step: int) -> None:
         """Another filter."""
         self._tasks.another_filter(step)
+        self._show_case()
 
     def action_search(self) -> None:
         """Find tasks by words of their ids or prompts."""
@@ -261,7 +280,7 @@ class CompareScreen(FramedScreen):
         if four and perturbed.perturbation == CLEAN:
             self.notify("This run has no perturbation to show beside the clean prompts.")
             return
-        self._body.set_class(four, "-four")
+        set_class_for(self._tasks, four, "-four", self._tasks)
         self._cases.show_four(four)
         self._to(perturbed if four else self._pair)
         # Without the keys in a part of it, j and k go from task to task.

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.geometry import Region
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
 
 from qrtui.errors import QrtuiError
 from qrtui.tui.keys import key_name, with_ids
 from qrtui.tui.widgets.header import HeaderLine, RoomTab, RoomTabs
 from qrtui.tui.widgets.moves import MOVES, Moves
 from qrtui.tui.widgets.room_footer import RoomFooter
+from qrtui.tui.widgets.steady import ground
 
 if TYPE_CHECKING:
     from qrtui.tui.app import QrtuiApp
@@ -40,6 +45,8 @@ class FramedScreen(Moves, Screen[None]):
     ]
 
     app: QrtuiApp
+    # What lies under the widgets looks the same wherever the focus is.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     _complete = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -53,6 +60,10 @@ class FramedScreen(Moves, Screen[None]):
         yield RoomTabs(self.ROOM)
         yield from self.body()
         yield RoomFooter()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What lies under all the widgets."""
+        return ground(self, crop)
 
     def body(self) -> ComposeResult:
         """The room's own widgets."""

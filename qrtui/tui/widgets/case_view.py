@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 
@@ -15,6 +14,7 @@ from qrtui.tui.comparison import CLEAN
 from qrtui.tui.widgets.completion_pane import SideBySide
 from qrtui.tui.widgets.diff import marked
 from qrtui.tui.widgets.prompt_panel import PromptPanel
+from qrtui.tui.widgets.steady import SteadyHorizontal, SteadyVertical, set_class_for
 from qrtui.tui.widgets.verdict_badge import VerdictBadge
 from qrtui.tui.wording import without_common_protocol
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qrtui.results.records import Case
 
 
-class CaseView(Vertical):
+class CaseView(SteadyVertical):
     """One row of the 2 x 2: a perturbation's prompt and both completions."""
 
     class Entered(Message):
@@ -35,8 +35,8 @@ class CaseView(Vertical):
     def compose(self) -> ComposeResult:
         """The prompt above, the programs below."""
         yield PromptPanel(id="prompt-panel")
-        with Vertical(id="pair", classes="panel"):
-            with Horizontal(id="badges"):
+        with SteadyVertical(id="pair", classes="panel"):
+            with SteadyHorizontal(id="badges"):
                 yield VerdictBadge(id="original", markup=False)
                 yield VerdictBadge(id="quantized", markup=False)
             yield SideBySide(id="programs")
@@ -45,6 +45,11 @@ class CaseView(Vertical):
     def programs(self) -> SideBySide:
         """Both programs."""
         return self.query_one(SideBySide)
+
+    def frame(self, framed: bool) -> None:
+        """Draw one frame around all of it, as in the 2 x 2, or one around the prompt and one around the programs."""
+        parts = [self.query_one(part) for part in ("#prompt-panel", "#pair", "#badges", "#programs")]
+        set_class_for(self, framed, "-four", self, *parts)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Something in here has the keys."""
@@ -83,7 +88,7 @@ class CaseView(Vertical):
         changed = shown.what_changed(perturbation)
         short = without_common_protocol([perturbation])[0][perturbation]
         same = changed.startswith("unchanged")
-        self.set_class(same, "-same-prompt")
+        set_class_for(self, same, "-same-prompt", self.query_one(PromptPanel))
         self.border_title = f"{short}: prompt {changed}" if same else f"{short} prompt: {changed}"
         if not changed:
             self.border_title = "clean prompt"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
 
 from qrtui.tui.case_shown import ShownCase, stories
 from qrtui.tui.comparison import CLEAN, Comparison
 from qrtui.tui.widgets.case_view import CaseView
 from qrtui.tui.widgets.code_pane import CodePane
+from qrtui.tui.widgets.steady import SteadyStatic, SteadyVertical
 
 
-class CasesPane(Vertical):
+class CasesPane(SteadyVertical):
     """One row of the 2 x 2, or both with a line above that says what the perturbation did."""
 
     def __init__(self, id: str) -> None:
@@ -23,12 +22,13 @@ class CasesPane(Vertical):
         self.four = False
         self._shown: ShownCase | None = None
         self._comparison: Comparison | None = None
-        self._clean = CaseView(id="clean-case")
+        # That one is shown in the 2 x 2 only.
+        self._clean = CaseView(id="clean-case", classes="-four")
         self._perturbed = CaseView(id="case")
 
     def compose(self) -> ComposeResult:
         """Clean above perturbed."""
-        yield Static(id="story", markup=False)
+        yield SteadyStatic(id="story", markup=False)
         yield self._clean
         yield self._perturbed
 
@@ -48,11 +48,12 @@ class CasesPane(Vertical):
             self._clean.show(shown, CLEAN, self.sample, raw=self.raw)
             told = stories(self._comparison, shown.pair, shown.task) if shown and self._comparison else []
             words = f" {shown.task.task}   {'   '.join(filter(None, told))}" if shown else ""
-            self.query_one("#story", Static).update(words)
+            self.query_one("#story", SteadyStatic).update(words)
 
     def show_four(self, four: bool) -> None:
         """Make room for all four, or for the two of the perturbation only; `show` then fills it."""
         self.four = four
+        self._perturbed.frame(four)
         self._lay_out()
 
     def _lay_out(self) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from textual.content import Content
-from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from qrtui.tui.widgets.steady import SteadyScrollView
 
-class CodePane(ScrollView, can_focus=True):
+
+class CodePane(SteadyScrollView, can_focus=True):
     """Lines as they are given, none of them folded."""
 
     def __init__(self, id: str) -> None:
@@ -35,7 +35,7 @@ class CodePane(ScrollView, can_focus=True):
         """Show other lines, `width` columns wide at most."""
         self._lines = list(lines)
         self._strips.clear()
-        self.virtual_size = Size(width, len(self._lines))
+        self.set_extent(width, len(self._lines))
         self.refresh()
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
+from textual.geometry import Size
 
 from qrtui.tui.widgets.code_pane import CodePane
 from qrtui.tui.widgets.diff import ProgramLine, side_by_side, tint
+from qrtui.tui.widgets.steady import SteadyHorizontal
 
 _GUTTER, _SCROLLBAR = 2, 1
 _NARROWEST = 20
 _HANGING = 2
 
 
-class SideBySide(Horizontal):
+class SideBySide(SteadyHorizontal):
     """The original's program left, the quantized model's right; lines that belong together stand on one level."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._texts = ("", "")
-        self._drawn_width = 0
+        self._drawn_room: int | None = None
         self.folds = True
         self.left = CodePane(id="left")
         self.right = CodePane(id="right")
@@ -57,23 +58,36 @@ class SideBySide(Horizontal):
         """Colours come from the theme."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Lines are folded to the width."""
-        if event.size.width != self._drawn_width:
+        if self._room != self._drawn_room:
             self.call_after_refresh(self._draw)
 
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        changed = super()._size_updated(size, virtual_size, container_size, layout)
+        # Both sides have their sizes by now. At `on_resize` lines folded to the old ones would have been drawn.
+        if self._room != self._drawn_room:
+            self._draw()
+        return changed
+
+    @property
+    def _room(self) -> int:
+        return max(_NARROWEST, min(self.left.size.width, self.right.size.width) - _GUTTER - _SCROLLBAR)
+
     def _draw(self) -> None:
-        self._drawn_width = self.size.width
+        self._drawn_room = self._room
         sides = (self.left, self.right)
-        ansi = self.app.current_theme.ansi
-        room = max(_NARROWEST, min(side.size.width for side in sides) - _GUTTER - _SCROLLBAR)
-        levels = side_by_side(*self._texts, ansi)
-        columns = columns_of(levels, room if self.folds else None, ansi=ansi)
-        # Both as wide as the wider, or one could be scrolled further than the other.
-        width = max((line.cell_length for column in columns for line in column), default=0)
+        *columns, width = _columns(*self._texts, self._room if self.folds else None, self.app.current_theme.ansi)
         for side, lines in zip(sides, columns, strict=True):
             side.styles.overflow_x = "hidden" if self.folds else "auto"
             side.show_lines(lines, width)
+
+
+@functools.lru_cache(maxsize=16)
+def _columns(left: str, right: str, width: int | None, ansi: bool) -> tuple[list[Content], list[Content], int]:
+    columns = columns_of(side_by_side(left, right, ansi), width, ansi=ansi)
+    # Both as wide as the wider, or one could be scrolled further than the other.
+    return *columns, max((line.cell_length for column in columns for line in column), default=0)
 
 
 def columns_of(levels: Sequence[ProgramLine], width: int | None, *, ansi: bool) -> tuple[list[Content], list[Content]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from qrtui.tui.widgets.diff import WORD_STYLE
+from qrtui.tui.widgets.steady import SteadyStatic, SteadyVerticalScroll
 
 
-class PromptPanel(VerticalScroll):
+class PromptPanel(SteadyVerticalScroll):
     """As high as its text, as far as there is room; what was changed is in sight."""
 
     def __init__(self, id: str) -> None:
@@ -20,7 +19,7 @@ class PromptPanel(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         """The text."""
-        yield Static(id="prompt", markup=False)
+        yield SteadyStatic(id="prompt", markup=False)
 
     def show(self, title: str, text: Content) -> None:
         """Show a prompt, marked by `diff.marked`."""
@@ -28,7 +27,7 @@ class PromptPanel(VerticalScroll):
         if text == self._text and text.spans == self._text.spans:
             return
         self._text = text
-        self.query_one("#prompt", Static).update(text)
+        self.query_one("#prompt", SteadyStatic).update(text)
         self.call_after_refresh(self._show_first_change)
 
     def on_resize(self) -> None:

@@ -8,30 +8,29 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from qrtui.printable import printable
 from qrtui.results.columns import Cell
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.strip_columns import Group, StripColumns, strip_columns
+from qrtui.tui.widgets.steady import SteadyScrollView
 from qrtui.tui.wording import mark
 
 _HEAD = 2
 _LONGEST_NAME = 28
 _GAP = 2
 _SHORTEST = TaskKey("", "task")
+_PARTS = ("head", "here", "shown", "passed", "failed", "unknown", "cursor")
 
 
-class TaskTable(ScrollView, can_focus=True):
+class TaskTable(SteadyScrollView, can_focus=True):
     """A row for each task; under each perturbation the original's mark, then the quantized ones'."""
 
-    COMPONENT_CLASSES = {
-        f"task-table--{part}" for part in ("head", "here", "cursor", "shown", "passed", "failed", "unknown")
-    }
+    COMPONENT_CLASSES = {f"task-table--{part}" for part in _PARTS}
     BINDINGS = [
         Binding("up", "go('up')", "Up", show=False),
         Binding("down", "go('down')", "Down", show=False),
@@ -63,6 +62,8 @@ class TaskTable(ScrollView, can_focus=True):
         self._names = 0
         self._announced: TaskKey | None = None
         self._strips: dict[tuple[int, bool], Strip] = {}
+        self._styles_checked = False
+        self._drawn_in: list[Style] = []
 
     # What is shown
 
@@ -86,7 +87,7 @@ class TaskTable(ScrollView, can_focus=True):
         left = room - self._names - _GAP
         self._columns = strip_columns(comparison.perturbations, comparison.quantized(pair.model), left)
         self._strips.clear()
-        self.virtual_size = Size(self.width_wanted, len(listed) + _HEAD)
+        self.set_extent(self.width_wanted, len(listed) + _HEAD)
         self.move_cursor(_place(listed, chosen, self.cursor_row))
         if another:
             self._show_group()
@@ -127,15 +128,10 @@ class TaskTable(ScrollView, can_focus=True):
         super().watch_scroll_x(old_value, new_value)
         self._strips.clear()
 
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """The cursor looks different without the focus."""
-        super().watch_has_focus(has_focus)
-        self._strips.clear()
-
     def notify_style_update(self) -> None:
-        """Colours changed."""
+        """Colours may have changed."""
         super().notify_style_update()
-        self._strips.clear()
+        self._styles_checked = False
 
     def watch_show_vertical_scrollbar(self) -> None:
         """A scrollbar that comes when the list has been scrolled already shows how far."""
@@ -199,10 +195,21 @@ class TaskTable(ScrollView, can_focus=True):
         if row >= len(self.listed):
             return self._line(Segment(""), [], self.rich_style)
         at_cursor = row == self.cursor_row
+        if not self._styles_checked:
+            self._check_styles()
         if (row, at_cursor) not in self._strips:
             style = self._style("cursor") if at_cursor else self.rich_style
             self._strips[row, at_cursor] = self._line(*self._row(row), style)
         return self._strips[row, at_cursor]
+
+    def _check_styles(self) -> None:
+        """Drop the rows whose colours are others now: of a focus that comes or goes the cursor alone tells."""
+        before, self._drawn_in = self._drawn_in, [self.rich_style, *map(self._style, _PARTS)]
+        self._styles_checked = True
+        if before[:-1] != self._drawn_in[:-1]:
+            self._strips.clear()
+        elif before != self._drawn_in:
+            self._strips = {place: strip for place, strip in self._strips.items() if not place[1]}
 
     def _line(self, name: Segment, marks: list[Segment], base: Style) -> Strip:
         left = Strip([name]).adjust_cell_length(self._names + _GAP)

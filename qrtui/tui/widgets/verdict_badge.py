@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.widgets import Static
 
 from qrtui.printable import printable
 from qrtui.results.case import deciding_status, samples_in_words
+from qrtui.tui.widgets.steady import SteadyStatic
 from qrtui.tui.wording import mark
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _ONE_LINE = 60
 _ENDED = {"length": "cut off", "nan": "no finite numbers"}
 
 
-class VerdictBadge(Static):
+class VerdictBadge(SteadyStatic):
     """`fp32 original  ✗ failed  41 tok  0.6 s`, and below it the first failing input, expected and got."""
 
     _words: str | None = None
