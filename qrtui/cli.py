@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -62,6 +63,8 @@ def main() -> None:
             raise
         if isinstance(error, OSError) and error.filename is not None:
             _fail(f"{discreet(str(error.filename))}: {error.strerror}; check the path, and what you may do there")
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail("what it writes to has no space left; make room, or write to another place")
         said = " ".join(discreet(str(error)).split())
         _fail(f"unexpected {type(error).__name__}: {said}; run again with --debug and report it")
 

@@ -59,6 +59,18 @@ def test_an_error_is_one_line_on_stderr_and_exit_status_1(qrtui, arguments, word
         assert word in result.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["report", "paper"], ["models", "--json"], ["--help"]])
+def test_output_that_finds_no_room_is_told_in_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "qrtui", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert "no space left; make room" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_debug_shows_where_it_came_from(qrtui):
     assert "Traceback" in qrtui("--debug", "run", "absent.toml").stderr
 
