@@ -133,6 +133,17 @@ async def test_runs_get_names_and_tags_and_are_found_by_them(opened, database):
         assert [run.tags for run in store.runs()].count(()) >= 2
 
 
+@pytest.mark.parametrize("room", "123456")
+async def test_no_part_of_a_room_has_taken_a_name_that_textual_needs(opened, database, room):
+    """A widget that overwrites Textual's own note of whether it runs is drawn only when the next key comes."""
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        await pilot.press(room)
+        await until(pilot, lambda: app.screen.query("*"))
+        await pilot.pause()
+        assert [widget for widget in app.screen.query("*") if widget.is_running is not True] == []
+
+
 async def test_two_marked_runs_stand_side_by_side(opened, database):
     filled.fill(database)
     filled.fill(database, name="second")

@@ -50,7 +50,7 @@ class RunsTable(FittedTable):
         super().__init__(id=id, cursor_type="row", cell_padding=1)
         self._runs: list[ListedRun] = []
         self._marked: tuple[int, ...] = ()
-        self._running: int | None = None
+        self._under_way: int | None = None
         self._theme = ""
 
     def on_mount(self) -> None:
@@ -63,9 +63,9 @@ class RunsTable(FittedTable):
         """Show the runs. The cursor stays on its run, or where it is if that is gone."""
         before = self._runs
         same = [run.record.id for run in before] == [run.record.id for run in runs[: len(before)]]
-        changed = self._running != running or self._marked != marked
+        changed = self._under_way != running or self._marked != marked
         repaint = not same or self._theme != self.app.theme
-        self._running, self._marked, self._theme, self._runs = running, marked, self.app.theme, list(runs)
+        self._under_way, self._marked, self._theme, self._runs = running, marked, self.app.theme, list(runs)
         if repaint:
             self._rebuild(before)
             return
@@ -78,7 +78,7 @@ class RunsTable(FittedTable):
 
     def mark(self, marked: tuple[int, ...]) -> None:
         """Show these runs as marked."""
-        self.show(self._runs, self._running, marked)
+        self.show(self._runs, self._under_way, marked)
 
     @property
     def chosen(self) -> RunRecord | None:
@@ -107,7 +107,7 @@ class RunsTable(FittedTable):
 
     def _each_cell(self, run: ListedRun) -> Iterator[Text]:
         app, record = self.app, run.record
-        status = "running" if record.id == self._running else record.status
+        status = "running" if record.id == self._under_way else record.status
         name = printable(record.name)
         yield themed(app, "●" if record.id in self._marked else " ", "accent")
         yield themed(app, str(record.id), right=True)
