@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shlex
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -97,13 +99,21 @@ def check_output(path: Path) -> None:
     if path.suffix.lower() != ".csv" and not can_draw():
         raise QrtuiError(
             "SVG, PDF and PNG files need matplotlib, which is not installed",
-            "get it with: pip install 'qrtui[figures]'; CSV files need nothing",
+            f"get it with: {how_to_draw()}; CSV files need nothing",
         )
 
 
 def can_draw() -> bool:
     """Whether matplotlib is here."""
     return find_spec("matplotlib") is not None
+
+
+def how_to_draw() -> str:
+    """The command that installs matplotlib where this program finds it: a person's own `pip` may serve another Python."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return f"{shlex.quote(str(python))} -m pip install matplotlib"
 
 
 def _drawer(chart: Chart | TableOne) -> Callable[[Any, float], Figure]:

@@ -88,7 +88,9 @@ def test_csv_has_a_row_for_each_value():
 
 def test_without_matplotlib_there_is_one_line_and_csv(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "find_spec", lambda _: None)
-    with pytest.raises(QrtuiError, match=r"pip install 'qrtui\[figures\]'"):
+    monkeypatch.setattr(files.sys, "executable", str(tmp_path / "env" / "bin" / "python"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(QrtuiError, match=r"get it with: env/bin/python -m pip install matplotlib;"):
         save_chart(rrs_bars(measured()), tmp_path / "a.svg")
     assert save_chart(rrs_bars(measured()), tmp_path / "a.csv").exists()
 

@@ -255,7 +255,7 @@ class ChartsScreen(FramedScreen):
     @work
     async def action_save(self) -> None:
         """Save the chart as SVG, PNG, PDF or CSV."""
-        from qrtui.charts.files import can_draw, chart_bytes, save
+        from qrtui.charts.files import can_draw, chart_bytes, how_to_draw, save
 
         made = self._made
         if made is None:
@@ -266,7 +266,7 @@ class ChartsScreen(FramedScreen):
             "The ending decides: .svg, .pdf or .png for print, .csv for the numbers. A file of that name is replaced."
         )
         if not can_draw():
-            told += " Pictures need matplotlib: pip install 'qrtui[figures]'."
+            told += f" Pictures need matplotlib: {how_to_draw()}."
         name = await self.app.push_screen_wait(AskPath("Save the chart", told, self._file_name(ending)))
         if name is None:
             return
