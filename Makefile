@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test test-gpu check bench bench-gpu install clean
 
 demo: $(VENV)/.installed
-	@$(BIN)/qrtui demo
+	@$(BIN)/qrtui demo; ended=$$?; echo "qrtui is here: $(BIN)/qrtui   (or: . $(BIN)/activate)"; exit $$ended
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
