@@ -48,10 +48,12 @@ def progress_in_words(state: RunState, now: float) -> tuple[float | None, str]:
 
 def reach_in_words(rows: Sequence[Row]) -> str:
     """Which share of the weights the noise reached, for each precision: the doses are not equal."""
-    shares = {
-        row.condition.precision: row.condition.weights_perturbed for row in rows if row.condition.weights_perturbed
-    }
-    return " on " + ", ".join(f"{share:.0%} of {precision}" for precision, share in shares.items()) if shares else ""
+    precisions: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.condition.weights_perturbed:
+            precisions.setdefault(f"{row.condition.weights_perturbed:.0%}", {})[row.condition.precision] = None
+    reached = [f"{share} of {' and '.join(names)}" for share, names in precisions.items()]
+    return f" on {', '.join(reached)}" if reached else ""
 
 
 def strength_in_words(row: Row, attacks: Sequence[AttackStrength]) -> str:

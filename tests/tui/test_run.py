@@ -37,6 +37,15 @@ async def test_rows_fill_while_the_engine_works(opened, fake_run):
         assert cell(app, 5, "RRS") == "↓"
 
 
+async def test_the_table_says_how_much_of_each_precision_the_noise_reached(opened, database):
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        await pilot.press("2")
+        await until(pilot, lambda: "int8" in str(app.screen.query_one("#conditions-panel").border_title))
+        title = str(app.screen.query_one("#conditions-panel").border_title)
+        assert title == "Conditions, published noise on 100% of fp32, 21% of int8 and nf4"
+
+
 async def test_the_chart_draws_no_bar_where_there_is_no_ratio(opened, database):
     filled.fill(database)
     async with opened() as (app, pilot):
