@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,10 +60,10 @@ def test_an_error_is_one_line_on_stderr_and_exit_status_1(qrtui, arguments, word
         assert word in result.stderr
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("arguments", [["report", "paper"], ["models", "--json"], ["--help"]])
 def test_output_that_finds_no_room_is_told_in_one_line(arguments):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         result = subprocess.run(
             [sys.executable, "-m", "qrtui", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
