@@ -109,7 +109,7 @@ def can_draw() -> bool:
 
 
 def how_to_draw() -> str:
-    """The command that installs matplotlib where this program finds it: a person's own `pip` may serve another Python."""
+    """What installs matplotlib where this program finds it: a person's own `pip` may serve another Python."""
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
