@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,22 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loud_llama(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
+    """The tiny Llama with activations so large that LLM.int8() finds outliers in them. Do not change it."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("loud") / "loud-llama"
+    shutil.copytree(tiny_llama, folder)
+    weights = load_file(folder / "model.safetensors")
+    for name, weight in weights.items():
+        weight.mul_(10 if "proj" in name else 2.5 if "norm" in name else 1)
+    # The end token, whose row is zero, gets a chance, so that completions end at different times.
+    weights["model.embed_tokens.weight"][2] = -1.5 * weights["model.embed_tokens.weight"][3]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 

@@ -145,18 +145,8 @@ def test_a_stopped_run_is_resumed_where_it_was(experiment, tmp_path):
 
 
 @pytest.fixture
-def torn(experiment, tmp_path, tiny_llama):
-    """Twelve unlike prompts in int8, for a model with activations so large that LLM.int8() finds outliers in them."""
-    from safetensors.torch import load_file, save_file
-
-    model = tmp_path / "loud"
-    shutil.copytree(tiny_llama, model)
-    weights = load_file(model / "model.safetensors")
-    for name, weight in weights.items():
-        weight.mul_(10 if "proj" in name else 2.5 if "norm" in name else 1)
-    # The end token, whose row is zero, gets a chance, so that completions end at different times.
-    weights["model.embed_tokens.weight"][2] = -1.5 * weights["model.embed_tokens.weight"][3]
-    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+def torn(experiment, tmp_path, loud_llama):
+    """Twelve unlike prompts, in int8."""
 
     def words(at):
         return " ".join(f"w{3 + (at * 7 + n * n * (at + 2)) % 60}" for n in range(4 + at % 5))
@@ -172,7 +162,7 @@ def torn(experiment, tmp_path, tiny_llama):
     (tmp_path / "torn.jsonl").write_text("\n".join(map(json.dumps, tasks)))
     return msgspec.structs.replace(
         experiment,
-        models=(ModelChoice(id=str(model)),),
+        models=(ModelChoice(id=str(loud_llama)),),
         precisions=Precisions(quantized=("int8",)),
         tasks=TaskSelection(datasets=(str(tmp_path / "torn.jsonl"),)),
         attacks=(),

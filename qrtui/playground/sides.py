@@ -113,6 +113,7 @@ class Sides:
     def _open(self, at: int, loaded: Any, prepared: contextlib.ExitStack) -> _Stream:
         """Make a model ready for this turn, until `prepared` is closed, and begin its stream."""
         from qrtui.models.dequantized import dequantized_once
+        from qrtui.models.shared_inputs import inputs_shared
         from qrtui.perturb.weights import NoiseCarrier
 
         dose, noise = None, self._asked.turn.perturbation.noise
@@ -121,6 +122,7 @@ class Sides:
             prepared.callback(carrier.release)
             dose = prepared.enter_context(carrier.carrying(noise))
         prepared.enter_context(dequantized_once(loaded.model))
+        prepared.enter_context(inputs_shared(loaded.model))
         return _Stream(self._stream(at, loaded), loaded.footprint, dose)
 
     def _stream(self, at: int, loaded: Any) -> Iterator[Piece | Answer]:

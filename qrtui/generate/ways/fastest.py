@@ -22,6 +22,7 @@ from qrtui.generate.ways.trials import try_steps
 from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import device_type, library_versions, torch_version
 from qrtui.models.packed import packed
+from qrtui.models.shared_inputs import inputs_shared
 
 # What is tried on a device, beside the plain way.
 CANDIDATES: dict[str, tuple[Steps, ...]] = {"cpu": (), "cuda": ("graphs", "static", "continuous")}
@@ -79,8 +80,11 @@ def fastest_way(
 
 @contextlib.contextmanager
 def holding(model: Any, *, packs: bool) -> Iterator[None]:
-    """Hold a CPU model's weights packed or plain, 4-bit layers dequantized in either case; a GPU's as they are."""
-    with dequantized_once(model, pack=packs), packed(model) if packs else contextlib.nullcontext():
+    """Hold a CPU model's weights packed or plain, in either case 4-bit layers dequantized and the inputs of int8 layers
+    shared; a GPU's as they are.
+    """
+    held = packed(model) if packs else contextlib.nullcontext()
+    with dequantized_once(model, pack=packs), inputs_shared(model), held:
         yield
 
 
