@@ -86,14 +86,14 @@ class Against(msgspec.Struct, frozen=True):
 
 
 def against(first: Merged, second: Merged) -> Against:
-    """The cells that both have: same model, precision, data set and perturbation.
+    """The cells that both have, in the first one's order: same model, precision, data set and perturbation.
 
     The paper names no precision: it stands beside the run's int8, or the first quantized precision that the run has.
     Raises QrtuiError where no cell is in both.
     """
     chosen = _precision_for_the_paper(first, second)
     ours, theirs = (_by_key(first, chosen), _by_key(second, chosen))
-    shared = sorted((key for key in ours if key in theirs), key=_place)
+    shared = [key for key in ours if key in theirs]
     if not shared:
         raise QrtuiError(f"{first.title} and {second.title} have no cell in common", _needed(chosen))
     pairs = [_pair(key, ours[key].condition, theirs[key].condition) for key in shared]
@@ -159,17 +159,8 @@ def _by_key(merged: Merged, chosen: str) -> dict[_Key, Cell]:
     renamed = chosen if _is_paper(merged) else ""
     return {
         (cell.model, renamed or cell.condition.precision, cell.condition.dataset, cell.condition.perturbation): cell
-        for cell in merged.cells
+        for cell in merged.together
     }
-
-
-def _place(key: _Key) -> tuple[int, str, int, int, str, bool, int]:
-    """Models as in the catalog, precisions as in the list of recipes, data sets and attacks as in the paper."""
-    model, precision, dataset, perturbation = key
-    kind, known = perturbation.partition(" ")[0], published().table_one.datasets
-    attack = PAPERS_KINDS.index(kind) if kind in PAPERS_KINDS else len(PAPERS_KINDS)
-    table = known.index(dataset) if dataset in known else len(known)
-    return model.order, model.family, precision_place(precision), table, dataset, perturbation != "clean", attack
 
 
 def _precision_for_the_paper(*sides: Merged) -> str:

@@ -84,6 +84,12 @@ class Merged(msgspec.Struct, frozen=True):
         return ", ".join(part.label for part in self.parts)
 
     @property
+    def together(self) -> list[Cell]:
+        """The cells as tables list them: those of one model and data set behind one another."""
+        places = list(dict.fromkeys((cell.model, cell.condition.dataset) for cell in self.cells))
+        return sorted(self.cells, key=lambda cell: places.index((cell.model, cell.condition.dataset)))
+
+    @property
     def rule(self) -> str:
         """One sentence on the cells that several runs hold, empty where none is."""
         if not self.replaced:
@@ -140,9 +146,7 @@ def merged_report(merged: Merged) -> Report:
         return merged.parts[0].report
     reports = [part.report for part in merged.parts]
     latest_last = [part.report for part in sorted(merged.parts, key=_age)]
-    places = list(dict.fromkeys((cell.model, cell.condition.dataset) for cell in merged.cells))
-    together = sorted(merged.cells, key=lambda cell: places.index((cell.model, cell.condition.dataset)))
-    conditions = corrected([cell.condition for cell in together])
+    conditions = corrected([cell.condition for cell in merged.together])
     return msgspec.structs.replace(
         latest_last[-1],
         run=", ".join(str(report.run) for report in reports),

@@ -57,6 +57,25 @@ def test_two_runs_meet_in_every_cell_the_baseline_included():
     assert any("fp32 in run 1, fp16 in run 2" in note for note in found.notes)
 
 
+def test_cells_stand_in_the_order_of_the_first_ones_own_table():
+    ours = [
+        clean("nf4", 0.5, dataset="demo"),
+        clean("int8", 0.5),
+        condition(perturbation="word"),
+        condition(perturbation="char"),
+        condition(dataset="demo"),
+    ]
+    theirs = [condition(), condition(perturbation="word"), *ours[:2], ours[4]]
+    found = against(merge([part(1, ours)]), merge([part(2, theirs)]))
+    assert [(pair.dataset, pair.precision, pair.perturbation) for pair in found.cells] == [
+        ("demo", "nf4", "clean"),
+        ("demo", "int8", "char"),
+        ("mbpp", "int8", "clean"),
+        ("mbpp", "int8", "word"),
+        ("mbpp", "int8", "char"),
+    ]
+
+
 def test_a_data_set_of_which_the_two_took_other_tasks_is_named():
     def of(run, hash):
         origin = provenance_of({"demo": DatasetUsed(10, hash)})
