@@ -314,7 +314,7 @@ class PlaygroundScreen(FramedScreen):
         if not self.app.engine.busy:
             self.app.opened = record
         self.notify(f"Kept as run {record.id}: 3 opens it in Compare.")
-        self.app._show_state()
+        self.app.catch_up()
 
     def action_copy(self) -> None:
         """Copy the prompt and both completions as Markdown."""
