@@ -71,6 +71,16 @@ def find_preset(preset: str) -> Path:
     return found
 
 
+def file_to_save(typed: str) -> Path:
+    """Where a preset is saved so that `find_preset` finds it again: a bare name means the person's own folder."""
+    path = expanded(typed)
+    if path.suffix != ".toml":
+        path = path.with_name(f"{path.name}.toml")
+        if os.sep not in typed:
+            path = own_presets_folder() / path
+    return path
+
+
 def _names_in_words() -> str:
     own = [name for name in own_presets() if name not in preset_names()]
     return ", ".join(preset_names()) + (f", your own {', '.join(own)}" if own else "")

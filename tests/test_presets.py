@@ -2,12 +2,21 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from qrtui.errors import AbsentDataSetError, PresetError
 from qrtui.plan import make_plan
-from qrtui.presets import attack_of, find_preset, load_preset, preset_names, save_preset
+from qrtui.presets import (
+    attack_of,
+    file_to_save,
+    find_preset,
+    load_preset,
+    own_presets_folder,
+    preset_names,
+    save_preset,
+)
 from qrtui.results.store import Store
 from qrtui.spec import read_experiment, to_toml
 from qrtui.tasks import datasets
@@ -213,3 +222,12 @@ def test_an_attack_from_a_command_line():
     assert attack_of("char", ("probability=0.1",)).parameters() == {"probability": 0.1, "max_changes": 5}
     with pytest.raises(PresetError, match="did you mean char"):
         attack_of("cher")
+
+
+def test_what_is_saved_is_found_again_by_what_was_typed(tmp_path, monkeypatch):
+    monkeypatch.setenv("QRTUI_CONFIG", str(tmp_path / "config.toml"))
+    own = own_presets_folder()
+    assert file_to_save("night") == own / "night.toml"
+    assert file_to_save("v1.2") == own / "v1.2.toml"
+    assert file_to_save("night.toml") == Path("night.toml")
+    assert file_to_save(f"{tmp_path}/night") == tmp_path / "night.toml"

@@ -280,6 +280,17 @@ async def test_a_preset_of_ones_own_is_in_the_list_the_next_time(opened, tmp_pat
         await until(pilot, lambda: app.screen.experiment() == load_preset(str(tmp_path / "presets" / "mine.toml")))
 
 
+async def test_a_preset_can_be_saved_by_its_name_alone(opened, tmp_path, monkeypatch):
+    monkeypatch.setenv("QRTUI_CONFIG", str(tmp_path / "config.toml"))
+    async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        app.screen.query_one(Input).value = "night"
+        await pilot.press("enter")
+        await until(pilot, lambda: (tmp_path / "presets" / "night.toml").exists())
+    assert load_preset("night") == filled.EXPERIMENT
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 async def test_nothing_of_it_is_outside_the_screen(opened, size):
     async with opened(size=size, experiment=filled.EXPERIMENT) as (app, pilot):

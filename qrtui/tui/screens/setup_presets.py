@@ -9,8 +9,8 @@ from textual import on, work
 from textual.widgets import Select
 
 from qrtui.errors import PresetError, QrtuiError
-from qrtui.paths import expanded
 from qrtui.presets import (
+    file_to_save,
     find_preset,
     load_preset,
     own_presets,
@@ -92,12 +92,12 @@ class PresetsOfSetup(FramedScreen):
         except QrtuiError as error:
             self.report(error)
             return
-        words = "Where to? Those in this folder are listed in Setup and run by name: qrtui run NAME"
+        words = "A name, or a path. Those in this folder are listed in Setup and run by name: qrtui run NAME"
         name = experiment.name.replace("/", "-")
         # The name of a shipped one goes on to mean that one.
         file = own_presets_folder() / f"{f'my-{name}' if name in preset_names() else name}.toml"
         typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(file)))
-        path = expanded(typed) if typed else None
+        path = file_to_save(typed) if typed else None
         if path is None or not await self._may_write(path):
             return
         try:
