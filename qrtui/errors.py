@@ -52,6 +52,10 @@ class ModelError(QrtuiError):
     title = "The model cannot be used"
 
 
+class ChangedModelError(ModelError):
+    """A model whose files were written to while it was in use; what is held of it is of no use any more."""
+
+
 class AttackError(QrtuiError):
     """A prompt attack that lacks what it works with: word data, a translation, a recorded prompt."""
 

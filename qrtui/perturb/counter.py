@@ -5,13 +5,14 @@ word `i` is a 64-bit mix of `key + (i + 1) * GAMMA`. Any part of a stream can th
 by any number of threads, on a CPU or a GPU: the words are equal bit for bit, the floats made of them up to the
 rounding of the device's logarithm and sine.
 
-A stream of `n` numbers takes `(n + 1) // 2` words. With `m` words, word `i` makes number `i` and number `m + i`.
+A stream of `n` numbers takes `(n + 1) // 2` words. With `m` words, word `i` makes number `i` and number `m + i`: a part
+of the words makes two parts of the numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,57 +26,85 @@ _ALL_64 = (1 << 64) - 1
 
 _CPU_CHUNK = 1 << 16
 """Words a CPU thread makes at a time: what it works on stays in its cache."""
-_DEVICE_CHUNK = 1 << 24
-"""Words made at a time elsewhere: about 1 GB of intermediate numbers."""
+_DEVICE_CHUNK = 1 << 22
+"""Words made at a time elsewhere: about 250 MB of intermediate numbers."""
 _STEPS = np.arange(1, _CPU_CHUNK + 1, dtype=np.uint64) * np.uint64(_GAMMA)
 
 
-def normals(key: int, out: Tensor) -> Tensor:
-    """Fill `out` (float32, one-dimensional, contiguous) with standard normal numbers of the stream `key`; returns it.
+Fill = Callable[[int, int, Tensor, Tensor], None]
+"""Called with (key, start, first, second): fills `first` with the first numbers of the words from `start` on, `second`,
+as long or one shorter, with their second numbers. Both are float32, one-dimensional and contiguous."""
+
+
+def normals(key: int, start: int, first: Tensor, second: Tensor) -> None:
+    """A `Fill` of standard normal numbers.
 
     Box and Muller's transform of a radius from the word's upper 24 bits and an angle from its lower 32. As with any
     24-bit radius, nothing lies beyond 5.9 standard deviations.
     """
-    return _fill(key, out, _cpu_normals, _device_normals)
+    _fill(key, start, first, second, _cpu_normals, _device_normals)
 
 
-def uniforms(key: int, out: Tensor) -> Tensor:
-    """Fill `out` (float32, one-dimensional, contiguous) with numbers from (-1, 1) of the stream `key`; returns it.
+def uniforms(key: int, start: int, first: Tensor, second: Tensor) -> None:
+    """A `Fill` of numbers from (-1, 1).
 
     Each is the midpoint of one of 2^24 equal cells, so the distribution is symmetric and its ends are not reached.
     """
-    return _fill(key, out, _cpu_uniforms, _device_uniforms)
+    _fill(key, start, first, second, _cpu_uniforms, _device_uniforms)
+
+
+def fill(make: Fill, key: int, out: Tensor) -> Tensor:
+    """Fill `out` (float32, one-dimensional, contiguous) with a whole stream; returns it."""
+    words = (out.numel() + 1) // 2
+    make(key, 0, out[:words], out[words:])
+    return out
+
+
+def in_pieces(make: Fill, key: int, count: int, room: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The stream of `count` numbers that `fill` makes, piece by piece: (the place of its first number, the numbers).
+
+    The pieces lie in `room` (float32, one-dimensional, contiguous) and are overwritten by those that follow.
+    """
+    words, half = (count + 1) // 2, room.numel() // 2
+    for start in range(0, words, half):
+        end = min(start + half, words)
+        first, second = room[: end - start], room[half : half + min(end, count - words) - start]
+        make(key, start, first, second)
+        yield start, first
+        if second.numel():
+            yield words + start, second
 
 
 _CpuTransform = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 _DeviceTransform = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def _fill(key: int, out: Tensor, on_cpu: _CpuTransform, elsewhere: _DeviceTransform) -> Tensor:
-    count, words = out.numel(), (out.numel() + 1) // 2
-    if out.device.type == "cpu":
-        numbers = out.numpy()
+def _fill(
+    key: int, begin: int, first: Tensor, second: Tensor, on_cpu: _CpuTransform, elsewhere: _DeviceTransform
+) -> None:
+    words = first.numel()
+    if first.device.type == "cpu":
+        ones, others = first.numpy(), second.numpy()
 
         def work(part: range) -> None:
             maker = _Words(key)
             for start in part:
                 end = min(start + _CPU_CHUNK, words)
-                first, second = numbers[start:end], numbers[words + start : min(words + end, count)]
-                made = maker.make(start, end - start)
-                spare = np.empty(end - start, np.float32) if len(second) < end - start else second
-                on_cpu(made, first, spare)
-                if spare is not second:
-                    second[:] = spare[: len(second)]
+                one, other = ones[start:end], others[start:end]
+                made = maker.make(begin + start, end - start)
+                spare = np.empty(end - start, np.float32) if len(other) < end - start else other
+                on_cpu(made, one, spare)
+                if spare is not other:
+                    other[:] = spare[: len(other)]
 
         _in_threads(work, range(0, words, _CPU_CHUNK))
-        return out
+        return
     for start in range(0, words, _DEVICE_CHUNK):
         end = min(start + _DEVICE_CHUNK, words)
-        cosines, sines = elsewhere(device_words(key, start, end - start, out.device))
-        out[start:end] = cosines
-        second = out[words + start : min(words + end, count)]
-        second.copy_(sines[: len(second)])
-    return out
+        cosines, sines = elsewhere(device_words(key, begin + start, end - start, first.device))
+        first[start:end] = cosines
+        other = second[start:end]
+        other.copy_(sines[: len(other)])
 
 
 def _in_threads(work: Callable[[range], None], chunks: range) -> None:

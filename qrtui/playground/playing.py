@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from qrtui.control import Control
-from qrtui.errors import AttackError, QrtuiError
+from qrtui.errors import AttackError, ChangedModelError, QrtuiError
 from qrtui.events import Event, Fetching, ModelsHeld, Stage, TurnEnded, TurnStage, TurnStarted
 from qrtui.fetching.child import StoppedError
 from qrtui.fetching.progress import FetchProgress
@@ -65,6 +65,9 @@ class Playground:
         except StoppedError:
             ended = TurnEnded(number, "stopped")
         except QrtuiError as error:
+            if isinstance(error, ChangedModelError):
+                self._models.release()
+                self._tell_held()
             ended = TurnEnded(number, "failed", str(error))
         self._emit(ended)
         return ended

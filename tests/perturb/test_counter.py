@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from qrtui.perturb import counter
-from qrtui.perturb.counter import _Words, device_words, normals, uniforms
+from qrtui.perturb.counter import _Words, device_words, fill, in_pieces, normals, uniforms
 
 KEY = 0xFEDCBA9876543210
 
@@ -33,25 +33,39 @@ def test_the_words_are_those_of_the_published_generator_on_both_paths():
     assert [word % (1 << 64) for word in device_words(KEY, 700, 300, torch.device("cpu")).tolist()] == expected[700:]
 
 
-@pytest.mark.parametrize("fill", [normals, uniforms])
+@pytest.mark.parametrize("make", [normals, uniforms])
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 577, 200_001])
-def test_the_gpu_path_gives_the_cpu_numbers(fill, count, monkeypatch):
-    on_cpu = fill(KEY, torch.empty(count))
-    transform = counter._device_normals if fill is normals else counter._device_uniforms
+def test_the_gpu_path_gives_the_cpu_numbers(make, count):
+    on_cpu = fill(make, KEY, torch.empty(count))
+    transform = counter._device_normals if make is normals else counter._device_uniforms
     first, second = transform(device_words(KEY, 0, (count + 1) // 2, torch.device("cpu")))
     torch.testing.assert_close(on_cpu, torch.cat([first, second])[:count], rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("fill", [normals, uniforms])
-def test_threads_and_chunks_do_not_matter(fill, monkeypatch):
-    whole = fill(KEY, torch.empty(300_001))
+@pytest.mark.parametrize("make", [normals, uniforms])
+def test_threads_and_chunks_do_not_matter(make, monkeypatch):
+    whole = fill(make, KEY, torch.empty(300_001))
     monkeypatch.setattr(counter, "_CPU_CHUNK", 1 << 10)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
-    assert torch.equal(fill(KEY, torch.empty(300_001)), whole)
+    assert torch.equal(fill(make, KEY, torch.empty(300_001)), whole)
+
+
+@pytest.mark.parametrize("make", [normals, uniforms])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 577, 4095, 4096, 4097, 8191, 8192, 20_001, 300_001])
+@pytest.mark.parametrize("room", [2, 96, 4096, 1 << 18])
+def test_a_stream_in_pieces_is_the_whole_stream_bit_for_bit(make, count, room):
+    if count > 1000 * room:
+        count = 1000 * room + 1
+    whole, pieced, filled = fill(make, KEY, torch.empty(count)), torch.empty(count), torch.zeros(count)
+    for start, numbers in in_pieces(make, KEY, count, torch.empty(room)):
+        pieced[start : start + len(numbers)] = numbers
+        filled[start : start + len(numbers)] += 1
+    assert (filled == 1).all()
+    assert torch.equal(pieced, whole)
 
 
 def test_the_distributions():
-    normal, uniform = normals(KEY, torch.empty(400_000)).numpy(), uniforms(KEY, torch.empty(400_000)).numpy()
+    normal, uniform = (fill(make, KEY, torch.empty(400_000)).numpy() for make in (normals, uniforms))
     assert stats.kstest(normal, "norm").pvalue > 0.01
     assert stats.kstest(uniform, "uniform", args=(-1, 2)).pvalue > 0.01
     assert np.abs(normal).max() < math.sqrt(50 * math.log(2))

@@ -1,15 +1,20 @@
 """Noise on weights: the right dose in the right place, and none left behind."""
 
 import copy
+import itertools
+import os
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from qrtui.errors import ModelError
+from qrtui.errors import ChangedModelError, ModelError
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load
+from qrtui.models.original import OriginalWeights
 from qrtui.models.precisions import PRECISIONS
+from qrtui.perturb import weights as weights_module
 from qrtui.perturb.noise import Noise
 from qrtui.perturb.quantized import quantized_weight
 from qrtui.perturb.weights import NoiseCarrier, draw, layer_kind
@@ -184,8 +189,12 @@ def test_noise_before_quantizing_is_the_quantized_noisy_model(loaded, tiny_llama
         assert same(bits(loaded.model), bits(noisy.model))
 
 
-def test_weights_that_are_not_the_models_own_are_refused(loaded):
-    carrier = NoiseCarrier(loaded.model, lambda name: loaded.original(name) + 1)
+def test_weights_that_are_not_the_models_own_are_refused(loaded, tiny_llama):
+    class Altered(OriginalWeights):
+        def __call__(self, name):
+            return super().__call__(name) + 1
+
+    carrier = NoiseCarrier(loaded.model, Altered(tiny_llama, loaded.model.dtype))
     before = bits(loaded.model)
     with (
         pytest.raises(ModelError, match="does not lead to the weights"),
@@ -195,6 +204,113 @@ def test_weights_that_are_not_the_models_own_are_refused(loaded):
     assert same(bits(loaded.model), before)
     with pytest.raises(ModelError, match="no weight called nothing"):
         loaded.original("nothing")
+
+
+def saved(model, folder, dtype, *, without=()):
+    """The model's weights as a checkpoint in `dtype`, tied ones under their first name; where they can be read."""
+    state = {name: value.detach().to(dtype).clone() for name, value in model.named_parameters() if name not in without}
+    folder.mkdir()
+    save_file(state, folder / "model.safetensors")
+    return folder
+
+
+def restored(model, checkpoint, dtype):
+    """`model` in `dtype` with what the checkpoint holds, as loading converts it."""
+    model = model.to(dtype)
+    with torch.no_grad():
+        for name, value in load_file(checkpoint / "model.safetensors").items():
+            model.get_parameter(name).copy_(value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    itertools.product([torch.float32, torch.float16, torch.bfloat16], [torch.float32, torch.float16, torch.bfloat16]),
+)
+def test_former_bits_are_read_again_from_the_files_instead_of_copied(stored, held, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights_module, "_CHUNK", 7)
+    monkeypatch.setattr(weights_module, "_ROOM", {"cpu": 10})
+    checkpoint = saved(small_model(), tmp_path / "model", stored)
+    model = restored(small_model(), checkpoint, held)
+    before = bits(model)
+    monkeypatch.setattr(weights_module, "to_main_memory", lambda tensor: pytest.fail("copied"))
+    carrier = NoiseCarrier(model, OriginalWeights(checkpoint, held))
+    for kind, level in (("gaussian", 0.01), ("uniform", 0.5), ("gaussian", 1e38)):
+        noise = Noise(kind=kind, level=level)
+        with carrier.carrying(noise):
+            assert model[0].weight is model[2].weight
+            wanted = before["1.bias"].view(held).float() + noise_of("1.bias", torch.Size([16]), noise)
+            assert torch.equal(model[1].bias, wanted.to(held))
+        assert same(bits(model), before)
+
+
+@pytest.mark.parametrize("held", [torch.float32, torch.bfloat16])
+def test_what_the_files_do_not_lead_to_is_copied(held, tmp_path, monkeypatch):
+    """One weight that they lack, one that differs in a sign of zero, one with a payload of its own."""
+    checkpoint = saved(small_model(), tmp_path / "model", torch.float32, without=("0.weight",))
+    model = restored(small_model(), checkpoint, held)
+    original = OriginalWeights(checkpoint, held)
+    with torch.no_grad():
+        model[1].bias.copy_(original.stored("1.bias"))
+        model[1].bias[3] = 0.0
+        state = load_file(checkpoint / "model.safetensors")
+        state["1.bias"][3], state["1.weight"][2, 5] = -0.0, float("nan")
+        save_file(state, checkpoint / "model.safetensors")
+        model[1].weight[2, 5] = -torch.tensor(float("nan"))
+    before, copied = bits(model), []
+
+    def copy_of(tensor):
+        copied.append(tuple(tensor.shape))
+        return tensor.detach().clone()
+
+    monkeypatch.setattr(weights_module, "to_main_memory", copy_of)
+    carrier = NoiseCarrier(model, OriginalWeights(checkpoint, held))
+    for level in (0.1, 10.0):
+        with carrier.carrying(Noise(kind="gaussian", level=level)):
+            pass
+        assert same(bits(model), before)
+    assert sorted(copied) == [(16,), (16, 16), (50, 16)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_loaded_model_is_itself_again_without_a_copy_and_its_files_stay(tiny_llama, precision, monkeypatch):
+    content = (tiny_llama / "model.safetensors").read_bytes()
+    loaded, other = (load(resolve(str(tiny_llama)), PRECISIONS[precision], "cpu") for _ in range(2))
+    prompt = torch.tensor([[3, 4, 5, 6]])
+    with NoiseCarrier(other.model).carrying(Noise(kind="gaussian", level=LEVEL)) as copied:
+        pass
+    monkeypatch.setattr(weights_module, "to_main_memory", lambda tensor: pytest.fail("copied"))
+    carrier = NoiseCarrier(loaded.model, loaded.original)
+    before, told = bits(loaded.model), loaded.model(prompt).logits
+    for level in (LEVEL, 0.3, LEVEL):
+        with carrier.carrying(Noise(kind="gaussian", level=level)) as dose:
+            assert not torch.equal(loaded.model(prompt).logits, told)
+        assert same(bits(loaded.model), before)
+    assert dose == copied
+    assert torch.equal(loaded.model(prompt).logits, told)
+    assert (tiny_llama / "model.safetensors").read_bytes() == content
+
+
+def test_files_that_are_written_to_meanwhile_are_noticed_and_others_in_their_place_are_not_read(tmp_path):
+    checkpoint = saved(small_model(), tmp_path / "model", torch.float32)
+    file = checkpoint / "model.safetensors"
+    model = small_model()
+    before, noise = bits(model), Noise(kind="gaussian", level=0.1)
+    carrier = NoiseCarrier(model, OriginalWeights(checkpoint, torch.float32))
+    with carrier.carrying(noise):
+        (saved(nn.Sequential(nn.Linear(3, 3)), tmp_path / "other", torch.float32) / file.name).replace(file)
+    assert same(bits(model), before)
+    with carrier.carrying(noise):
+        file.unlink()
+    assert same(bits(model), before)
+
+    checkpoint = saved(small_model(), tmp_path / "again", torch.float32)
+    file = checkpoint / "model.safetensors"
+    carrier = NoiseCarrier(model, OriginalWeights(checkpoint, torch.float32))
+    with carrier.carrying(noise):
+        pass
+    with pytest.raises(ChangedModelError, match="was written to"), carrier.carrying(noise):
+        os.utime(file, (0, 0))
 
 
 def test_weights_that_lie_on_no_device_are_refused():
