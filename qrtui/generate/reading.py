@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,11 @@ from torch import Tensor
 
 from qrtui.generate.forward import Forward
 from qrtui.generate.sequence import GrowingSequence
-from qrtui.generate.steps.growing_cache import repeated
+from qrtui.generate.steps.growing_cache import holds_plain_layers, reading_cache
+from qrtui.models.device import give_back_memory
 
 _PREFIX_WORTH_SHARING = 8
+_LAYERS = 8
 _PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
 
 
@@ -27,6 +30,7 @@ class PromptReader:
         shared = _common_prefix(prompts) if shares and len(prompts) > 1 else 0
         self._shared = shared if shared >= _PREFIX_WORTH_SHARING else 0
         self._beginning: Any = None
+        self._is_plain = holds_plain_layers(forward.model)
 
     def portions(self, sequences: Sequence[GrowingSequence]) -> Iterator[list[GrowingSequence]]:
         """Few enough prompts at a time that a pass is soon over and a person who says stop need not wait."""
@@ -42,13 +46,14 @@ class PromptReader:
     def read(self, sequences: Sequence[GrowingSequence]) -> tuple[Tensor, Any, Tensor]:
         """The logits of each sequence's first token, (rows, vocabulary); the cache; the mask of what it holds."""
         ids, mask = self._padded(sequences)
-        past = None
-        if self._shared:
-            if self._beginning is None:
-                beginning = torch.tensor([sequences[0].prompt[: self._shared]], device=self._forward.device)
-                self._beginning = self._forward.beginning(beginning)
-            past = repeated(self._beginning, len(sequences))
-        return *self._forward(ids, mask, past), mask
+        if self._shared and self._beginning is None:
+            beginning = torch.tensor([sequences[0].prompt[: self._shared]], device=self._forward.device)
+            self._beginning = self._forward.beginning(beginning)
+        model = self._forward.model
+        past = reading_cache(model, self._beginning, len(sequences)) if self._is_plain else None
+        with _giving_back(model):
+            logits, past = self._forward(ids, mask, past)
+        return logits, past, mask
 
     def _padded(self, sequences: Sequence[GrowingSequence]) -> tuple[Tensor, Tensor]:
         """The prompts' tokens and attention mask, padded on the left behind what all prompts begin with.
@@ -61,6 +66,27 @@ class PromptReader:
         ids = [[self._pad] * gap + sequence.prompt[shared:] for gap, sequence in zip(gaps, sequences, strict=True)]
         mask = [[1] * shared + [0] * gap + [1] * (width - gap - shared) for gap in gaps]
         return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+@contextlib.contextmanager
+def _giving_back(model: Any) -> Iterator[None]:
+    """On a CPU, give back what reading a portion works with, after it and several times in its course.
+
+    What is freed between pieces that stay is too small for the next layer, which takes new memory: it comes to be ever
+    more.
+    """
+    if model.device.type != "cpu":
+        yield
+        return
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    layers = max(lists, key=len, default=())
+    hooks = [layer.register_forward_hook(lambda *_: give_back_memory()) for layer in layers[_LAYERS - 1 :: _LAYERS]]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        give_back_memory()
 
 
 def _common_prefix(prompts: Sequence[list[int]]) -> int:

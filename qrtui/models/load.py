@@ -14,6 +14,7 @@ import torch
 from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.errors import ModelError
 from qrtui.models.dequantized import keep_compute_dtype
+from qrtui.models.device import give_back_memory
 from qrtui.models.fitting import refuse_if_too_large
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
@@ -73,6 +74,7 @@ def load(
         if is_device_lost(error):
             raise
         raise _explained(error, info, precision) from error
+    give_back_memory()
     on_cuda = _cuda_bytes() - held
     return LoadedModel(
         model=model,

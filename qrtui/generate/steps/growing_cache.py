@@ -5,7 +5,9 @@ This is the plain way, which is always there; `static_cache.py` has another. Imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import mmap
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from qrtui.generate.batching import ROOM
 from qrtui.generate.forward import Forward
+from qrtui.models.device import give_back_memory
 
 
 class Prefilled(NamedTuple):
@@ -58,6 +61,24 @@ class _SlotLayer(DynamicLayer):  # type: ignore[misc]
         return self._all_keys.shape[-2]
 
 
+class _ReadingLayer(DynamicLayer):  # type: ignore[misc]
+    """One layer's keys and values of prompts that are being read, in pages of their own.
+
+    Among the large tensors that come and go while prompts are read, what stays would leave holes too small for the next
+    layer's: LLM.int8() came to take four times what it works with.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Put new columns behind those that are there; returns all of them."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys, self.values = _joined(self.keys, key_states), _joined(self.values, value_states)
+        return self.keys, self.values
+
+
 class SlotCache:
     """Sequences of different ages side by side, all ending in the same column; rows come and go.
 
@@ -90,6 +111,8 @@ class SlotCache:
                 past.layers[at] = None
         self.mask = torch.cat([_fit(mask, width) for _, mask, _ in parts])
         self.past = Cache(layers=layers)
+        if self.mask.device.type == "cpu":
+            give_back_memory()
 
     def make_room(self) -> None:
         """See to it that one more column fits."""
@@ -141,12 +164,18 @@ def holds_plain_layers(model: Any) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
-def repeated(past: Any, rows: int) -> Any:
-    """A copy of a one-row cache of plain layers, with that row `rows` times."""
-    copy = DynamicCache()
-    for at, layer in enumerate(past.layers):
-        copy.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), at)
-    return copy
+def reading_cache(model: Any, beginning: Any, rows: int) -> Any:
+    """A cache of plain layers for reading `rows` prompts, all of which begin as the one-row cache `beginning` does.
+
+    `beginning` is None where they have nothing in common.
+    """
+    if beginning is None:
+        return Cache(layers=[_ReadingLayer() for _ in DynamicCache(config=model.config).layers])
+    layers = [_ReadingLayer() for _ in beginning.layers]
+    for layer, begun in zip(layers, beginning.layers, strict=True):
+        layer.lazy_initialization(begun.keys, begun.values)
+        layer.keys, layer.values = (tensor.expand(rows, -1, -1, -1) for tensor in (begun.keys, begun.values))
+    return Cache(layers=layers)
 
 
 def _needed(mask: Tensor) -> int:
@@ -160,11 +189,34 @@ def _fit(mask: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(mask, (lacking, 0)) if lacking > 0 else mask[:, -lacking:]
 
 
+def _joined(begun: Tensor, new: Tensor) -> Tensor:
+    """The columns of both, (rows, heads, columns, head size); `begun` may be empty."""
+    width = begun.shape[-2] if begun.numel() else 0
+    whole = _untouched((*new.shape[:2], width + new.shape[2], new.shape[3]), new)
+    if width:
+        whole[:, :, :width] = begun
+    whole[:, :, width:] = new
+    return whole
+
+
+def _untouched(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """A tensor without content.
+
+    On a CPU its pages are its own: they take memory only once they are written to, so that columns kept in reserve cost
+    nothing, and go back to the system as soon as it is let go of, where the C library would keep them for later.
+    """
+    if like.device.type != "cpu" or not hasattr(mmap, "MAP_PRIVATE"):
+        return like.new_empty(shape)
+    size = max(1, math.prod(shape) * like.itemsize)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return torch.frombuffer(pages, dtype=like.dtype, count=math.prod(shape)).view(shape)
+
+
 def _right_aligned(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Tensor:
     """The rows of all parts under each other, ending in column `width`, with room behind; padding is zero."""
     first = parts[0][0]
     rows = sum(len(chosen) for _, chosen in parts)
-    whole = first.new_empty(rows, first.shape[1], width + ROOM, first.shape[3])
+    whole = _untouched((rows, first.shape[1], width + ROOM, first.shape[3]), first)
     at = 0
     for tensor, chosen in parts:
         mine = whole[at : at + len(chosen)]
@@ -173,5 +225,22 @@ def _right_aligned(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Ten
         # What lies there is masked, but a NaN would get through all the same.
         mine[:, :, : width - filled] = 0
         source = tensor[:, :, tensor.shape[-2] - filled :]
-        mine[:, :, width - filled : width] = source if len(chosen) == len(source) else source[chosen]
+        # Piece by piece: a copy of the chosen rows would be as large as the whole.
+        for to, begin, end in _runs(chosen):
+            mine[to : to + end - begin, :, width - filled : width] = source[begin:end]
     return whole
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Rows that follow each other: their first place in `rows`, the first of them, the one behind the last.
+
+    >>> list(_runs([0, 1, 2, 5, 6, 4]))
+    [(0, 0, 3), (3, 5, 7), (5, 4, 5)]
+    """
+    at = 0
+    while at < len(rows):
+        count = 1
+        while at + count < len(rows) and rows[at + count] == rows[at] + count:
+            count += 1
+        yield at, rows[at], rows[at] + count
+        at += count

@@ -20,7 +20,7 @@ from qrtui.generate.steps.names import Steps
 from qrtui.generate.ways.known import UNFINISHED, Tried, Way, known_ways, remember
 from qrtui.generate.ways.trials import try_steps
 from qrtui.models.dequantized import dequantized_once
-from qrtui.models.device import device_type, library_versions, torch_version
+from qrtui.models.device import device_type, give_back_memory, library_versions, torch_version
 from qrtui.models.packed import packed
 from qrtui.models.shared_inputs import inputs_shared
 
@@ -83,8 +83,11 @@ def holding(model: Any, *, packs: bool) -> Iterator[None]:
     """Hold a CPU model's weights packed or plain, in either case 4-bit layers dequantized and the inputs of int8 layers
     shared; a GPU's as they are.
     """
+    # What changing the weights left behind, before more is added.
+    give_back_memory()
     held = packed(model) if packs else contextlib.nullcontext()
     with dequantized_once(model, pack=packs), inputs_shared(model), held:
+        give_back_memory()
         yield
 
 
