@@ -98,7 +98,7 @@ async def measure(path: Path) -> None:
             await asyncio.sleep(0.005)
         listed, worked = time.perf_counter() - started, time.thread_time() - worked
         print(f"{TASKS:,} tasks listed after {listed:.2f} s, {worked:.2f} s of them the screen's work")
-        while app.screen._reading:
+        while app.screen._reading.under_way:
             await asyncio.sleep(0.05)
         print(f"every mark there after {time.perf_counter() - started:.2f} s")
         for key in KEYS:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.widget import Widget
 from textual.widgets import Static
 
 from qrtui.errors import QrtuiError
-from qrtui.results.columns import Column, read_columns, read_conditions
 from qrtui.tui.case_shown import ShownCase, read_case
 from qrtui.tui.comparison import CLEAN, Comparison, Pair, TaskKey
+from qrtui.tui.comparison_reading import ComparisonReading
 from qrtui.tui.held_drawing import hold_drawing
+from qrtui.tui.pair_choice import another_model, another_perturbation, another_precision
 from qrtui.tui.screens.compare_keys import KEYS
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.widgets.cases_pane import CasesPane
@@ -25,12 +23,9 @@ from qrtui.tui.widgets.task_panel import TaskPanel
 from qrtui.tui.widgets.task_table import TaskTable
 
 if TYPE_CHECKING:
-    from qrtui.results.records import ConditionRecord
-    from qrtui.results.store import Store
+    pass
 
 _LOOK_AGAIN_SECONDS = 2.0
-_READING_SHARE = 0.1
-_STEP_SECONDS = 0.15
 _SIDEWAYS = 8
 _TOGETHER_SECONDS = 0.02
 _NO_RUN = "Nothing to compare yet. Start a run in Setup (1), or open an earlier one in History (5) with Enter."
@@ -46,16 +41,13 @@ class CompareScreen(FramedScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._run: int | None = None
+        self._reading = ComparisonReading(self.app.reader)
         self._comparison: Comparison | None = None
         self._pair: Pair | None = None
         self._begun = False
         self._picked = False
         self._asked: tuple[TaskKey, Pair] | None = None
         self._shown: ShownCase | None = None
-        self._results = -1
-        self._next_look = 0.0
-        self._reading = False
 
     def body(self) -> ComposeResult:
         """Tasks, and the case of the chosen one."""
@@ -68,11 +60,6 @@ class CompareScreen(FramedScreen):
         """Follow a run under way at a quiet pace."""
         self.set_interval(_LOOK_AGAIN_SECONDS, self._follow)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show_case(again=True))
-
-    @property
-    def _body(self) -> Widget:
-        # What is laid out otherwise: a class on the room itself would have header and footer styled anew as well.
-        return self.query_one("#compare")
 
     @property
     def _tasks(self) -> TaskPanel:
@@ -89,7 +76,7 @@ class CompareScreen(FramedScreen):
         shown = self.app.shown_run is not None
         self.query_one("#no-comparison").display = not shown
         self.query_one("#compare").display = shown
-        if shown and self._run != self.app.shown_run:
+        if shown and self._reading.run != self.app.shown_run:
             self._follow()
         if shown and self.focused is None and not self._cases.four:
             self._tasks.table.focus()
@@ -100,40 +87,22 @@ class CompareScreen(FramedScreen):
         if run is None or self not in self.app.screen_stack:
             return
         results = self.app.state.results if self.app.opened is None else -1
-        another = run != self._run
-        if another or (results != self._results and not self._reading and time.monotonic() >= self._next_look):
-            self._run, self._results = run, results
-            self._read(run, another)
+        if self._reading.take_up(run, results):
+            self._read(run)
 
     @work(exclusive=True, group="columns")
-    async def _read(self, run: int, another: bool) -> None:
-        self._reading, started = True, time.monotonic()
+    async def _read(self, run: int) -> None:
         try:
-            if another or self._comparison is None:
-                conditions = await self.app.reader.ask(lambda store: read_conditions(store, run))
-                self._comparison, self._pair = Comparison(conditions), None
-                self._begun = self._picked = False
-            await self._read_columns(self._comparison)
-            if another:
-                # What was read stays. Looked at in every pass of the collector, it would hold up keys.
-                gc.freeze()
+            async for comparison in self._reading.read(run):
+                if comparison is not self._comparison:
+                    self._comparison, self._pair = comparison, None
+                    self._begun = self._picked = False
+                if not self._picked:
+                    self._begin(comparison)
+                self._tasks.show(comparison, self._pair)
         except QrtuiError as error:
             self.report(error)
-        finally:
-            self._reading = False
-            now = time.monotonic()
-            self._next_look = now + (now - started) / _READING_SHARE
-
-    async def _read_columns(self, comparison: Comparison) -> None:
-        """Step by step, the columns that are looked at first before the others, so that the list is there at once."""
-        waiting = comparison.to_read()
-        while waiting:
-            columns = await self.app.reader.ask(_first_of(waiting))
-            comparison.take(columns)
-            waiting = waiting[len(columns) :]
-            if not self._picked:
-                self._begin(comparison)
-            self._tasks.show(comparison, self._pair)
+            return
         self._show_case(again=True)
 
     def _begin(self, comparison: Comparison) -> None:
@@ -206,26 +175,22 @@ class CompareScreen(FramedScreen):
     def action_perturbation(self, step: int) -> None:
         """Show another perturbation."""
         if self._comparison is not None and self._pair is not None:
-            choices = [name for name in self._comparison.perturbations if name != CLEAN or not self._cases.four]
-            self._to(self._pair._replace(perturbation=_next(choices, self._pair.perturbation, step)))
+            self._to(another_perturbation(self._comparison, self._pair, step, with_clean=not self._cases.four))
 
     def action_precision(self, step: int) -> None:
         """Compare another quantized precision."""
         if self._comparison is not None and self._pair is not None:
-            quantized = self._comparison.quantized(self._pair.model)
-            self._to(self._pair._replace(quantized=_next(quantized, self._pair.quantized, step)))
+            self._to(another_precision(self._comparison, self._pair, step))
 
     def action_model(self, step: int) -> None:
         """Show another model of the run."""
         if self._comparison is None or self._pair is None:
             return
-        model = _next(self._comparison.models, self._pair.model, step)
-        if model == self._pair.model:
+        pair = another_model(self._comparison, self._pair, step)
+        if pair == self._pair:
             self.notify("This run has one model.", timeout=2)
-            return
-        quantized = self._comparison.quantized(model)
-        kept = self._pair.quantized if self._pair.quantized in quantized else next(iter(quantized), "")
-        self._to(self._pair._replace(model=model, quantized=kept))
+        else:
+            self._to(pair)
 
     # Which task
 
@@ -306,7 +271,8 @@ class CompareScreen(FramedScreen):
 
     def action_zoom(self) -> None:
         """Give the programs the whole room, or take it back."""
-        self._body.toggle_class("-zoom")
+        # A class on the room itself would have header and footer styled anew as well.
+        self.query_one("#compare").toggle_class("-zoom")
 
     def action_scroll(self, step: int) -> None:
         """Scroll the programs by half their height."""
@@ -334,15 +300,7 @@ class CompareScreen(FramedScreen):
     async def _take_along(self, how: str) -> None:
         from qrtui.tui.case_taken import take_case
 
-        if self._shown is None or self._run is None or not self._shown.cases:
+        if self._shown is None or self._reading.run is None or not self._shown.cases:
             self.notify("There is no case to take along here.", severity="warning")
             return
-        await take_case(self.app, self._run, self._shown, self._cases.sample, how)
-
-
-def _first_of(waiting: list[ConditionRecord]) -> Callable[[Store], list[Column]]:
-    return lambda store: read_columns(store, waiting, _STEP_SECONDS)
-
-
-def _next(values: list[str], value: str, step: int) -> str:
-    return values[(values.index(value) + step) % len(values)] if value in values else value
+        await take_case(self.app, self._reading.run, self._shown, self._cases.sample, how)
