@@ -280,6 +280,17 @@ async def test_a_preset_of_ones_own_is_in_the_list_the_next_time(opened, tmp_pat
         await until(pilot, lambda: app.screen.experiment() == load_preset(str(tmp_path / "presets" / "mine.toml")))
 
 
+async def test_a_preset_loaded_by_its_name_is_the_one_chosen_in_the_list(opened):
+    async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        await pilot.press(*"quick", "minus", *"look", "enter")
+        await until(
+            pilot, lambda: app.screen.query("#preset") and app.screen.query_one("#preset").value == "quick-look"
+        )
+        assert app.screen.experiment().name == "quick-look"
+
+
 async def test_a_preset_can_be_saved_by_its_name_alone(opened, tmp_path, monkeypatch):
     monkeypatch.setenv("QRTUI_CONFIG", str(tmp_path / "config.toml"))
     async with opened(experiment=filled.EXPERIMENT) as (app, pilot):

@@ -72,17 +72,18 @@ class PresetsOfSetup(FramedScreen):
         path = await self.app.push_screen_wait(
             AskPath("Load preset", "A preset's file (.toml), or a preset's name", "")
         )
-        if path:
-            self._load(path)
+        if path and self._load(path):
+            self.list_presets(path)
 
-    def _load(self, preset: str) -> None:
+    def _load(self, preset: str) -> bool:
         try:
             experiment = load_preset(preset)
         except QrtuiError as error:
             self.report(error)
-            return
+            return False
         self.fill(experiment)
         self.notify(f"{find_preset(preset).name} loaded", markup=False)
+        return True
 
     @work
     async def action_save(self) -> None:

@@ -104,7 +104,7 @@ class TaskPicker(Dialog[tuple[str, ...] | None]):
 
     def _count(self) -> None:
         picked = len(self._result())
-        chosen = f"{picked:,} picked" if picked else "none picked: all are taken"
+        chosen = f"{picked:,} picked" if picked else "none picked: as Setup says"
         shown = f"{len(self._shown):,} shown of {counted(len(self._tasks), 'task')}"
         self.query_one("#task-count", Static).update(f"{chosen}, {shown}")
 
