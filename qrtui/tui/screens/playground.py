@@ -7,26 +7,18 @@ from typing import TYPE_CHECKING, Any
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
 from textual.widgets import Static, TextArea
 
 from qrtui.errors import QrtuiError
 from qrtui.tui.play_choice import PlayChoice, first_choice
 from qrtui.tui.play_taken import as_markdown, kept, prepared
-from qrtui.tui.play_wording import (
-    NO_PROMPT,
-    RUN_UNDER_WAY,
-    differing_lines,
-    side_in_words,
-    state_in_words,
-    status_in_words,
-)
+from qrtui.tui.play_wording import NO_PROMPT, RUN_UNDER_WAY, state_in_words
 from qrtui.tui.reader import Reader
 from qrtui.tui.screens.framed import FramedScreen
 from qrtui.tui.screens.prompt_picker import Picked, PromptPicker
-from qrtui.tui.widgets.attacked_prompt import AttackedPane
 from qrtui.tui.widgets.play_choices import PlayChoices
-from qrtui.tui.widgets.stream_pane import Shown, StreamPane
+from qrtui.tui.widgets.play_prompts import PlayPrompts
+from qrtui.tui.widgets.play_sides import PlaySides
 from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
@@ -70,17 +62,14 @@ class PlaygroundScreen(FramedScreen):
 
     def body(self) -> ComposeResult:
         """Prompts, choices, both sides, and a line that says what is going on."""
-        with Horizontal(id="play-prompts"):
-            with Vertical(id="play-prompt", classes="panel"):
-                yield TextArea(
-                    id="play-text", compact=True, placeholder="Type or paste a prompt", highlight_cursor_line=False
-                )
-            yield AttackedPane("play-attacked")
+        yield PlayPrompts("play-prompts")
         yield PlayChoices("play-choices")
-        with Horizontal(id="play-sides"):
-            yield StreamPane("side-original")
-            yield StreamPane("side-quantized")
+        yield PlaySides(id="play-sides")
         yield Static(id="play-state", markup=False)
+
+    @property
+    def _prompts(self) -> PlayPrompts:
+        return self.query_one(PlayPrompts)
 
     def on_mount(self) -> None:
         """Fill in what the app was opened with, once the frame is painted."""
@@ -96,9 +85,8 @@ class PlaygroundScreen(FramedScreen):
     def _fill(self) -> None:
         self._choice = first_choice(self.app.state.experiment or self.app.given)
         self.query_one(PlayChoices).fill(self._choice)
-        with self.prevent(TextArea.Changed):
-            self.query_one("#play-text", TextArea).text = self._choice.prompt
-        self.query_one("#side-original .stream-body").focus()
+        self._prompts.put(self._choice.prompt)
+        self.query_one(PlaySides).take_keys()
         self._choice_changed(warm=True)
 
     # What is chosen
@@ -110,7 +98,7 @@ class PlaygroundScreen(FramedScreen):
 
     @on(TextArea.Changed)
     def _typed(self) -> None:
-        self._choice.prompt = self.query_one("#play-text", TextArea).text
+        self._choice.prompt = self._prompts.text
         self._later("preview", self._choice_changed)
 
     @on(PlayChoices.Changed)
@@ -165,32 +153,18 @@ class PlaygroundScreen(FramedScreen):
         drawn = (play.version, self.app.engine.busy, self.turn, isinstance(self.focused, TextArea))
         if drawn != self._drawn:
             self._drawn = drawn
-            self._show_sides()
+            self.query_one(PlaySides).show(play, self._choice)
             self._show_line()
             self.refresh_bindings()
 
     def _show_choice(self) -> None:
-        self.query_one("#play-prompt").border_title = self._choice.prompt_title()
+        self._prompts.show(self._choice)
         self.show_state()
 
     def _show_prompt(self, problem: str = "") -> None:
         """The prompt as the models get it, beside the one that can be edited."""
-        attack = self._choice.attack()
-        self.set_class(attack is not None and self.turn is not None, "-attacked")
-        if attack is not None:
-            name, seed = f"{self._choice.short_name()}, {attack.label}", self._choice.seed
-            self.query_one(AttackedPane).show(name, seed, self._changed, problem)
-
-    def _show_sides(self) -> None:
-        play, turn = self.app.play, self.app.play.turn or self.turn
-        differing = differing_lines(play)
-        precisions = turn.precisions if turn else (self._choice.baseline, self._choice.quantized)
-        of = f": {play.turn.perturbation.label}" if play.turn else ""
-        for at, (name, side) in enumerate(zip(("original", "quantized"), play.sides, strict=True)):
-            says, status = side_in_words(play, side, self.turn is not None), status_in_words(side, turn)
-            title = f"{precisions[at]} {name}{of}"
-            shown = Shown(title, side.written, side.verdict, status, says, differing[at])
-            self.query_one(f"#side-{name}", StreamPane).show(shown)
+        self.set_class(self._choice.attack() is not None and self.turn is not None, "-attacked")
+        self._prompts.show_attacked(self._choice, self._changed, problem)
 
     def _show_line(self) -> None:
         editing = isinstance(self.focused, TextArea)
@@ -242,8 +216,7 @@ class PlaygroundScreen(FramedScreen):
         self._choice.picked, self._choice.prompt = task, prompt
         if task is not None:
             self._choice.dataset = task.dataset
-        with self.prevent(TextArea.Changed):
-            self.query_one("#play-text", TextArea).text = prompt
+        self._prompts.put(prompt)
         self._choice_changed()
 
     def action_task(self, step: int) -> None:
@@ -255,12 +228,12 @@ class PlaygroundScreen(FramedScreen):
     def action_edit(self) -> None:
         """Type in the prompt; Escape leaves it."""
         self.add_class("-editing")
-        self.query_one("#play-text").focus()
+        self._prompts.edit()
 
     def action_leave(self) -> None:
         """Leave the prompt."""
         self.remove_class("-editing")
-        self.query_one("#side-original .stream-body").focus()
+        self.query_one(PlaySides).take_keys()
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)
