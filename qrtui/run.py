@@ -289,26 +289,22 @@ class _Runner:
         from qrtui.generate.sequence import Cancelled
 
         settings = self._plan.experiment.generation
-        missing = {job.key for job in group.jobs}
+        missing = frozenset(job.key for job in group.jobs)
         self._emit(Stage(f"generating with {group.model.name} in {group.precision}"))
-        if known := len(group.decoded) - len(missing):
-            self._emit(
-                Notice(
-                    f"{group.precision} depends on what is decoded together: {known} known completions are made again"
-                    f" beside the {len(missing)} missing ones, which so come out as in an unbroken run"
-                )
-            )
         self._last_step = time.monotonic()
         try:
-            made = produce(loaded, group.decoded, settings, self._on_token, lambda text: self._emit(Notice(text)))
+            made = produce(
+                loaded,
+                group.decoded,
+                settings,
+                self._on_token,
+                lambda text: self._emit(Notice(text)),
+                lambda job: job.key in missing,
+            )
             # Closed whatever happens: the weights are as they were only then.
             with contextlib.closing(made):
                 for job, answer in made:
-                    if job.key in missing:
-                        missing.remove(job.key)
-                        self._keep(job, answer, loaded.footprint, dose)
-                    if not missing:
-                        break
+                    self._keep(job, answer, loaded.footprint, dose)
         except Cancelled:
             raise _Stopped from None
 

@@ -1,6 +1,7 @@
 """The runner, whole: a real (tiny, random) model, the real judge, the real database."""
 
 import json
+import re
 import shutil
 from collections import Counter
 
@@ -11,7 +12,8 @@ import torch
 from qrtui import run as run_module
 from qrtui.control import Control
 from qrtui.errors import QrtuiError
-from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
+from qrtui.events import ConditionStarted, Generated, Judged, ModelLoaded, Notice, RunEnded, RunStarted, Stage
+from qrtui.generate import produce
 from qrtui.generate.settings import Generation
 from qrtui.plan import Group, make_plan
 from qrtui.results.exchange.exporting import export_run
@@ -177,14 +179,19 @@ def texts(database, precision):
     return {case.task: case.text for case in cases if case.condition.precision == precision}
 
 
-def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(torn, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("portion", "stop_after", "most_again"), [(8, 16, 11), (1, 18, 3)])
+def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(
+    torn, tmp_path, monkeypatch, portion, stop_after, most_again
+):
+    """Of what was begun together no more is made again than the portions that were interrupted."""
+    monkeypatch.setattr(produce, "_BATCHES_IN_A_PORTION", portion)
     alone = msgspec.structs.replace(torn, generation=Generation(max_new_tokens=40, batch_size=1))
     execute(torn, tmp_path / "unbroken.db")
     unbroken = texts(tmp_path / "unbroken.db", "int8")
     assert len(unbroken) == 12
 
     database = tmp_path / "torn.db"
-    _, watched = execute(torn, database, stop_after=16)
+    _, watched = execute(torn, database, stop_after=stop_after)
     kept = {event.key for event in watched.of(Generated)}
     shutil.copy(database, tmp_path / "only-missing.db")
     with Store(database) as store:
@@ -198,6 +205,8 @@ def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(t
     assert len(watched.of(Generated)) == plan.to_generate
     assert not {event.key for event in watched.of(Generated)} & kept
     assert texts(database, "int8") == unbroken
+    (again,) = re.findall(r"(\d+) known completions are made again", "".join(n.text for n in watched.of(Notice)))
+    assert 0 < int(again) <= most_again
 
     # And that it is the batches: what is missing alone comes out otherwise.
     monkeypatch.setattr(Group, "decoded", property(lambda group: group.jobs))

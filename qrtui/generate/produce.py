@@ -20,7 +20,7 @@ from qrtui.generate.prompt import Asked, render, stop_texts
 from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.steps.names import NAMES, PLAIN, Steps
-from qrtui.generate.ways.fastest import fastest_way
+from qrtui.generate.ways.fastest import TakenWay, fastest_way
 from qrtui.generate.ways.trials import device_answers, reason_of
 from qrtui.models.device import give_back_memory
 
@@ -34,6 +34,9 @@ class Seeded(Asked, Protocol):
 
 Job = TypeVar("Job", bound=Seeded)
 
+# A portion ends with places that idle, and is what is decoded again when a run is taken up: one is paid for the other.
+_BATCHES_IN_A_PORTION = 8
+
 
 def produce(
     loaded: Any,
@@ -41,46 +44,87 @@ def produce(
     settings: Generation,
     on_token: Callable[[int], None],
     notice: Callable[[str], None],
+    is_missing: Callable[[Job], bool] = lambda job: True,
 ) -> Generator[tuple[Job, Answer], None, None]:
-    """Every job with its answer, each as soon as it ends.
+    """Every job that is missing with its answer, each as soon as it ends.
 
     At most a batch of jobs is decoded together; a job that ends gives its place to the next. Jobs keep their order but
     for those near each other, which go by length. Where they do not fit into memory, what is left is done again with
-    half as many places, and `notice` says so. Raises ModelError if a single prompt does not fit, and whatever
-    `on_token` raises.
+    half as many places, and `notice` says so. Jobs that are not missing are decoded only to keep others company: in a
+    precision that sees its batch they are done in portions, each from its beginning, so that what is missing of a
+    portion comes out as when all of it was. Raises ModelError if a single prompt does not fit, and whatever `on_token`
+    raises.
     """
     asked = {id(job): _asked(job, loaded, settings.max_new_tokens) for job in jobs}
-    requests = {at: request for at, (request, _) in asked.items()}
-    lengths = {at: length for at, (_, length) in asked.items()}
-    longest = max(lengths.values(), default=0)
+    longest = max((length for _, length in asked.values()), default=0)
     size = batch_size(settings.batch_size, loaded.model, tokens=longest + settings.max_new_tokens)
-    left = by_length(jobs, lambda job: lengths[id(job)], size)
+    at_once = _BATCHES_IN_A_PORTION * size if loaded.precision.sees_batch else max(1, len(jobs))
+    portions = [jobs[at : at + at_once] for at in range(0, len(jobs), at_once)]
+    portions = [portion for portion in portions if any(map(is_missing, portion))]
+    missing = sum(is_missing(job) for portion in portions for job in portion)
+    if known := sum(map(len, portions)) - missing:
+        notice(
+            f"{loaded.precision.name} depends on what is decoded together: {known} known completions are made again"
+            f" beside the {missing} missing ones, which so come out as in an unbroken run"
+        )
     with fastest_way(loaded, notice, on_token) as way:
-        while left:
-            steps = way.steps(greedy=settings.temperature == 0, alone=size == 1)
+        producer = _Producer(loaded, settings, size, way, on_token, notice)
+        for portion in portions:
+            ordered = by_length(portion, lambda job: asked[id(job)][1], size)
+            yield from producer.made([(job, asked[id(job)][0]) for job in ordered], is_missing)
+
+
+class _Producer:
+    """Answers in the way that is taken, in batches of a size that shrinks where memory lacks."""
+
+    def __init__(
+        self,
+        loaded: Any,
+        settings: Generation,
+        size: int,
+        way: TakenWay,
+        on_token: Callable[[int], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._loaded, self._settings, self._size, self._way = loaded, settings, size, way
+        self._on_token, self._notice = on_token, notice
+
+    def made(
+        self, left: list[tuple[Job, Request]], is_missing: Callable[[Job], bool]
+    ) -> Generator[tuple[Job, Answer], None, None]:
+        """Those of the jobs that are missing, with their answers; the others keep them company until all are there."""
+        while wanted := sum(is_missing(job) for job, _ in left):
+            steps = self._way.steps(greedy=self._settings.temperature == 0, alone=self._size == 1)
             done: set[int] = set()
             out_of_memory, failure, for_good = False, "", True
             try:
-                asked_now = [requests[id(job)] for job in left]
+                requests = [request for _, request in left]
                 # Closed before the weights change again: a way may have a thread of its own.
-                with contextlib.closing(answers(loaded, asked_now, settings, size, steps, on_token)) as made:
+                with contextlib.closing(
+                    answers(self._loaded, requests, self._settings, self._size, steps, self._on_token)
+                ) as made:
                     for answer in made:
                         done.add(answer.request)
-                        yield left[answer.request], answer
+                        job, _ = left[answer.request]
+                        if is_missing(job):
+                            wanted -= 1
+                            yield job, answer
+                        if not wanted:
+                            break
             except (RuntimeError, MemoryError) as error:
                 out_of_memory = is_out_of_memory(error)
-                if not out_of_memory and (steps == PLAIN or not device_answers(loaded)):
+                if not out_of_memory and (steps == PLAIN or not device_answers(self._loaded)):
                     raise
                 failure, for_good = reason_of(error), not isinstance(error, NotFiniteError)
-            left = [job for at, job in enumerate(left) if at not in done]
+            left = [pair for at, pair in enumerate(left) if at not in done]
             # Only here is the error gone, which held all that the decoder had.
             give_back_memory()
             if out_of_memory:
-                size = _retreat(min(size, len(left)))
-                notice(f"out of memory: going on with batches of {size}")
+                self._size = _retreat(min(self._size, len(left)))
+                self._notice(f"out of memory: going on with batches of {self._size}")
             elif failure:
-                way.leave(steps, failure, for_good=for_good)
-                notice(f"{NAMES[steps]} failed ({failure}): going on without it")
+                self._way.leave(steps, failure, for_good=for_good)
+                self._notice(f"{NAMES[steps]} failed ({failure}): going on without it")
 
 
 def answers(

@@ -19,8 +19,9 @@ class Precision(msgspec.Struct, frozen=True):
     float16 instructions, float16 was measured to cost half as much time again for prompts and tokens alike. The
     two round differently, which is one reason why completions are told apart by the kind of device.
 
-    `sees_batch` is whether what is decoded together changes a completion by more than rounding: LLM.int8() picks the
-    columns it keeps in 16 bits over all rows of a batch.
+    `sees_batch` is whether a completion depends on what is decoded with it: LLM.int8() picks the columns it keeps in 16
+    bits over all rows of a batch, and 16-bit sums are so coarse that rounding them otherwise changes words (measured:
+    benchmarks/batch_effect.py).
     """
 
     name: str
@@ -61,8 +62,8 @@ _FOUR_BIT_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 
 _RECIPES = (
     Precision("fp32", "float32", 4, "float32"),
-    Precision("fp16", "float16", 2, "float16"),
-    Precision("bf16", "bfloat16", 2, "bfloat16"),
+    Precision("fp16", "float16", 2, "float16", sees_batch=True),
+    Precision("bf16", "bfloat16", 2, "bfloat16", sees_batch=True),
     Precision("int8", "LLM.int8()", 1, "float16", quantized=True, cpu_dtype="float32", sees_batch=True),
     Precision("nf4", "NormalFloat 4", _FOUR_BIT_BYTES, "float32", quantized=True, four_bit_type="nf4"),
     Precision("fp4", "Float 4", _FOUR_BIT_BYTES, "float32", quantized=True, four_bit_type="fp4"),
