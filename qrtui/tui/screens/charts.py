@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -14,16 +13,15 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import SelectionList, Static
 
 from qrtui.errors import QrtuiError
-from qrtui.paths import expanded
 from qrtui.results.chart_kinds import CHARTS, ChartKind, make_chart
 from qrtui.results.charts import Chart
 from qrtui.tui.chart_runs import PAPER, ChartRuns
-from qrtui.tui.screens.dialogs import AskPath
+from qrtui.tui.chart_taken import save_chart
 from qrtui.tui.screens.framed import FramedScreen
-from qrtui.tui.widgets.chart import ChartView, theme_palette
+from qrtui.tui.widgets.chart import ChartView, table_one_text
 from qrtui.tui.widgets.chart_choice import FIELDS, ChartChoice
+from qrtui.tui.widgets.chart_run_list import ChartRunList
 from qrtui.tui.widgets.chart_tabs import ChartTab, ChartTabs
-from qrtui.tui.widgets.checklist import CheckList, Item
 
 if TYPE_CHECKING:
     from qrtui.results.measured import Measured
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_SECONDS = 2.0
 _MOST_RUNS = 200
-_PAGE_MM = 180.0
 _READING = "Reading …"
 _NO_RUN = "No run yet; start one in Setup (1). Until then: "
 _NOTHING = "Tick a run at the left (r goes there, Space ticks); the paper's Table I is in the list too."
@@ -73,9 +70,7 @@ class ChartsScreen(FramedScreen):
         """The lists, then the chart."""
         with Horizontal(id="charts"):
             with Vertical(id="chart-side"):
-                with Vertical(id="chart-runs-panel", classes="panel") as runs:
-                    runs.border_title = "Runs"
-                    yield CheckList(id="chart-runs")
+                yield ChartRunList("chart-runs-panel")
                 with Vertical(id="chart-choice-panel", classes="panel") as choice:
                     choice.border_title = "Show"
                     yield ChartChoice(id="chart-choice")
@@ -140,10 +135,7 @@ class ChartsScreen(FramedScreen):
             self._draw()
 
     def _list_runs(self) -> None:
-        names = self._names()
-        items = [Item(_label(record), str(record.id), str(record.id) in names) for record in self._records]
-        self.query_one(CheckList).show([*items, Item("the paper, Table I", PAPER, PAPER in names)])
-        self.query_one("#chart-runs-panel").border_subtitle = f"{len(names)} shown"
+        self.query_one(ChartRunList).show(self._records, self._names())
 
     def _names(self) -> tuple[str, ...]:
         """The runs to show: what was ticked; until then the run that the app shows, or the latest, or the paper."""
@@ -160,8 +152,9 @@ class ChartsScreen(FramedScreen):
 
     @on(SelectionList.SelectedChanged, "#chart-runs")
     def _runs_chosen(self) -> None:
-        self._ticked = self.query_one(CheckList).ticked
-        self.query_one("#chart-runs-panel").border_subtitle = f"{len(self._ticked)} shown"
+        runs = self.query_one(ChartRunList)
+        self._ticked = runs.ticked
+        runs.count(self._ticked)
         self._follow()
 
     # What is drawn
@@ -199,7 +192,8 @@ class ChartsScreen(FramedScreen):
         title = self._made.title if self._made is not None else CHARTS[self._kind]
         if self._made is not None and not isinstance(self._made, Chart):
             title = f"{CHARTS['table1']}: {title}"
-            view.show(None, _table_text(self._made, max(40, self.query_one("#chart-scroll").size.width - 1), view))
+            width = max(40, self.query_one("#chart-scroll").size.width - 1)
+            view.show(None, table_one_text(self.app, self._made, width))
         else:
             view.show(self._made)
         panel.border_title = ("" if self._records else _NO_RUN) + title
@@ -235,7 +229,7 @@ class ChartsScreen(FramedScreen):
 
     def action_runs(self) -> None:
         """Go to the list of runs, or from there back to the chart."""
-        runs = self.query_one(CheckList)
+        runs = self.query_one(ChartRunList).check_list
         if runs.has_focus:
             self.action_back()
         else:
@@ -255,54 +249,13 @@ class ChartsScreen(FramedScreen):
     @work
     async def action_save(self) -> None:
         """Save the chart as SVG, PNG, PDF or CSV."""
-        from qrtui.charts.files import can_draw, chart_bytes, how_to_draw, save
-
-        made = self._made
-        if made is None:
+        if self._made is None:
             self.notify("There is no chart to save here.", severity="warning")
-            return
-        ending = "svg" if can_draw() else "csv"
-        told = (
-            "The ending decides: .svg, .pdf or .png for print, .csv for the numbers. A file of that name is replaced."
-        )
-        if not can_draw():
-            told += f" Pictures need matplotlib: {how_to_draw()}."
-        name = await self.app.push_screen_wait(AskPath("Save the chart", told, self._file_name(ending)))
-        if name is None:
-            return
-        path = expanded(name)
-        wide = None if isinstance(made, Chart) and len(made.panels) == 1 else _PAGE_MM
-        try:
-            content = await asyncio.to_thread(chart_bytes, made, path, wide)
-            self.notify(f"Saved to {save(content, path)}")
-        except QrtuiError as error:
-            self.report(error)
-
-    def _file_name(self, ending: str) -> str:
-        runs = "-".join(name if name == PAPER else f"run{name}" for name in self._names()[:4])
-        return f"qrtui-{self._kind}-{runs}.{ending}"
-
-
-def _label(record: RunRecord) -> str:
-    """The run's number and name, and how far it is unless it is finished."""
-    status = record.status
-    share = f", {record.judged / record.total:.0%}" if record.total else ""
-    return f"{record.id} {record.name}" + ("" if status == "finished" else f"  {status}{share}")
+        else:
+            await save_chart(self.app, self._made, self._kind, self._names())
 
 
 def _sentence(error: QrtuiError) -> str:
     """A problem and its way out as two sentences."""
     parts = [part[:1].upper() + part[1:] + "." for part in (error.problem, error.way_out) if part]
     return "\n".join(parts)
-
-
-def _table_text(table: TableOne, width: int, view: ChartView) -> Text:
-    """Table I with each cell in the colour of the more robust side."""
-    from qrtui.charts.palette import style
-    from qrtui.results.table_one_writing import write_table_one
-
-    palette = theme_palette(view.app)
-    text = Text(write_table_one(table, "text", width).partition("\n\n")[2].rstrip(), style(palette.text), no_wrap=True)
-    text.highlight_regex(r"(\d+\.\d+ )?↓(?=\s|$)", style(palette.quantized))
-    text.highlight_regex(r"(\d+\.\d+ )?↑(?=\s|$)", style(palette.original))
-    return text

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.app import App, RenderResult
 from textual.geometry import Size
 from textual.widget import Widget
 
-from qrtui.charts.palette import Palette, Pen
+from qrtui.charts.palette import Palette, Pen, style
 from qrtui.results.charts import Chart
 from qrtui.tui.widgets.themed_text import theme_colour, themed
+
+if TYPE_CHECKING:
+    from qrtui.results.table_one import TableOne
 
 _SERIES = ("accent", "secondary", "success", "error", "warning")
 _BRIGHT_BLACK = 8
@@ -70,6 +75,17 @@ class ChartView(Widget):
         room = height - (len(below.split()) + 1 if below else 0)
         drawn = draw(self._chart, width, palette, room)
         return Text("\n\n", no_wrap=True).join([drawn, below]) if below else drawn
+
+
+def table_one_text(app: App[object], table: TableOne, width: int) -> Text:
+    """Table I with each cell in the colour of the more robust side."""
+    from qrtui.results.table_one_writing import write_table_one
+
+    palette = theme_palette(app)
+    text = Text(write_table_one(table, "text", width).partition("\n\n")[2].rstrip(), style(palette.text), no_wrap=True)
+    text.highlight_regex(r"(\d+\.\d+ )?↓(?=\s|$)", style(palette.quantized))
+    text.highlight_regex(r"(\d+\.\d+ )?↑(?=\s|$)", style(palette.original))
+    return text
 
 
 def theme_palette(app: App[object]) -> Palette:
