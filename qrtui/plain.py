@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -34,6 +35,7 @@ from qrtui.spec import Experiment
 _SECONDS_BETWEEN_LINES = 2.0
 _BAR_WIDTH = 30
 _MB = 1e6
+_STDERR = 2
 
 
 def run_plainly(
@@ -216,17 +218,21 @@ def progress_line(out: TextIO) -> Iterator[Callable[[str, float | None], None]]:
 def stopping_on_signals() -> Iterator[Control]:
     """A `Control` that the first SIGINT, SIGTERM or SIGHUP stops; a second one ends the process at once.
 
-    A SIGHUP that is ignored, as `nohup` has it, goes on being ignored.
+    At a terminal the first is answered at once: loading a model takes seconds and cannot be broken off. A SIGHUP that
+    is ignored, as `nohup` has it, goes on being ignored.
     """
     control = Control()
 
-    # Says nothing: the signal may have come in the middle of a write.
+    # Not through a stream: the signal may have come in the middle of a write to it.
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
         if control.stopping:
             # Not by an exception: what it would have to unwind may take its time.
             os._exit(130)
         control.stop()
+        with contextlib.suppress(OSError):
+            if os.isatty(_STDERR):
+                os.write(_STDERR, b"\nstopping; once more ends it at once\n")
 
     heeded = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

@@ -74,6 +74,7 @@ def test_a_finished_run_exits_0_and_a_second_one_generates_nothing(started):
     assert (second.returncode, err) == (0, "")
     assert "every completion is known" in out
     assert "Run 2, finished" in out
+    assert "qrtui report 2" in out.splitlines()[-1]
 
 
 def test_an_interrupt_stops_cleanly_with_130_and_the_same_command_resumes(started):
@@ -88,6 +89,8 @@ def test_an_interrupt_stops_cleanly_with_130_and_the_same_command_resumes(starte
     assert (process.returncode, err) == (130, "")
     assert "stopped: resume it by running the same experiment again" in out
     assert "Run 1, stopped" in out
+    assert "To repeat it" not in out
+    assert "The same command goes on" in out.splitlines()[-1]
 
     again = started(*slow, "--limit", "1")
     for line in again.stdout:

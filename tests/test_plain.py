@@ -1,7 +1,9 @@
 """A run told as lines of text."""
 
 import io
+import signal
 
+from qrtui import plain
 from qrtui.events import ConditionStarted, Fetching, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.judge.verdict import Verdict
 from qrtui.perturb.dose import Dose
@@ -93,3 +95,13 @@ def test_a_progress_line_in_a_pipe_says_each_stage_once():
 def test_a_judge_that_isolates_nothing_is_told_where_the_run_begins():
     (line,) = told([RunStarted(3, "demo", 10, 4, 6, "cpu", "L1", False)])
     assert line.endswith("judge L1, NOT isolated")
+
+
+def test_a_person_at_a_terminal_is_told_at_once_that_it_stops(monkeypatch):
+    written = []
+    monkeypatch.setattr(plain.os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(plain.os, "write", lambda descriptor, text: written.append((descriptor, text)))
+    with plain.stopping_on_signals() as control:
+        signal.raise_signal(signal.SIGINT)
+        assert control.stopping
+    assert written == [(2, b"\nstopping; once more ends it at once\n")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +110,7 @@ def _run(experiment: Experiment, database: Path, allow_unsafe_judge: bool, as_js
 
 
 def _told(ended: RunEnded, database: Path, as_json: bool) -> int:
-    """Print what a run came to; returns the exit status."""
+    """Print what a run came to and, last, what a person may want next; returns the exit status."""
     if ended.status in ("failed", "interrupted"):
         click.echo(f"qrtui: {ended.reason}", err=True)
         return 1
@@ -119,7 +120,17 @@ def _told(ended: RunEnded, database: Path, as_json: bool) -> int:
 
         with options.open_store(database) as store:
             report = make_report(store, store.run(str(ended.run)))
-        click.echo(write_report(report, "json" if as_json else "text"), nl=False)
+        if as_json:
+            click.echo(write_report(report, "json"), nl=False)
+            return 0 if ended.status == "finished" else 130
+        there = "" if database == paths.database() else f" --db {shlex.quote(str(database))}"
+        again = f"qrtui report {ended.run}{there}"
+        if ended.status == "finished":
+            click.echo(write_report(report, "text"))
+            click.echo(f"This again: {again}   a case: qrtui compare {ended.run} TASK{there}   the app: qrtui{there}")
+        else:
+            click.echo(write_report(report.results_alone(), "text"))
+            click.echo(f"The same command goes on from here. All there is to say: {again}")
     return 0 if ended.status == "finished" else 130
 
 

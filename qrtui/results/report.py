@@ -112,6 +112,10 @@ class Report(msgspec.Struct, frozen=True):
     noise: list[NoiseStrength] = []
     repeat: Provenance | None = None
 
+    def results_alone(self) -> Report:
+        """The report without what the perturbations were and how to repeat the run."""
+        return msgspec.structs.replace(self, attacks=[], noise=[], repeat=None)
+
 
 def make_report(store: Store, run: RunRecord) -> Report:
     """The report of a run as far as it is judged."""

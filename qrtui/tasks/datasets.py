@@ -200,7 +200,7 @@ def _from_evalplus(getter: str, dataset: str, override: str) -> list[Task]:
 
             problems: Iterable[dict[str, Any]] = getattr(evalplus.data, getter)().values()
     except Exception as error:  # noqa: BLE001 - wget, zlib, json and the disk all fail in their own ways
-        reason = str(error) or type(error).__name__
+        reason = str(getattr(error, "reason", error)) or type(error).__name__
         way_out = f"go online once, or set {override} to the .jsonl file that EvalPlus publishes"
         raise AbsentDataSetError(f"{dataset} is not here and could not be fetched ({reason})", way_out) from None
     return [_task(problem, f"{dataset} {problem.get('task_id')}", dataset) for problem in problems]
