@@ -280,6 +280,18 @@ async def test_a_preset_of_ones_own_is_in_the_list_the_next_time(opened, tmp_pat
         await until(pilot, lambda: app.screen.experiment() == load_preset(str(tmp_path / "presets" / "mine.toml")))
 
 
+@pytest.mark.parametrize("theme", ["qrtui-dark", "qrtui-light", "qrtui-terminal"])
+async def test_the_box_under_the_cursor_is_seen_in_every_theme(opened, theme):
+    async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
+        app.theme = theme
+        models = app.screen.query_one("#models", CheckList)
+        models.focus()
+        await pilot.pause()
+        box = next(iter(models.render_line(models.highlighted or 0)))
+        assert box.text == "[x] "
+        assert box.style.color != box.style.bgcolor
+
+
 async def test_a_preset_loaded_by_its_name_is_the_one_chosen_in_the_list(opened):
     async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
         await pilot.press("ctrl+o")

@@ -96,5 +96,7 @@ class CheckList(SelectionList[Any]):
         base = next(iter(line)).style or self.rich_style
         part = "selection-list--button-selected" if ticked else "selection-list--button"
         colour = self.get_component_rich_style(part).color
-        style = base + Style(color=colour, bold=ticked, meta={"option": index})
+        # In the terminal's own colours the cursor may have the box's colour, and would hide it.
+        seen = base.color if colour == base.bgcolor else colour
+        style = base + Style(color=seen, bold=ticked, meta={"option": index})
         return Strip([Segment("[x] " if ticked else "[ ] ", style), *line])
