@@ -309,6 +309,16 @@ async def test_moving_serves_a_table_that_pages_by_itself():
         assert app.screen.query_one(Paged).asked == "last"
 
 
+@pytest.mark.parametrize("theme", OURS)
+async def test_the_room_behind_a_dialog_is_seen_in_every_theme(opened, theme):
+    async with opened() as (app, pilot):
+        app.theme = theme.name
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.pause()
+        assert "Generation" in app.export_screenshot()
+
+
 async def test_control_c_leaves_a_dialog_then_a_field_then_the_app(opened):
     async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
         await pilot.press("ctrl+o")
