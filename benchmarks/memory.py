@@ -4,7 +4,9 @@
 
 Each precision is a run of its own on demo tasks. On a CPU the peak is that of the anonymous memory of its
 process (what it holds itself; pages of files that the system may drop are left out), sampled every 20 ms; on a GPU it
-is what torch had allocated at most. The quarters tell whether a run grows: the peak within each quarter of its time.
+is what torch had allocated at most. `model` is the bytes of the weights as loaded, scales included, `cache` those of the
+keys and values where they were largest (columns in reserve left out), `share` the peak in units of libraries + model +
+cache. The quarters tell whether a run grows: the peak within each quarter of its time.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from sides.turns import machine
 
+from qrtui.events import ModelLoaded
 from qrtui.generate.settings import Generation
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attacks import ATTACKS
@@ -46,18 +50,45 @@ def experiment(given: argparse.Namespace) -> Experiment:
 
 
 def run_alone(given: argparse.Namespace) -> None:
-    """Plan and run in this process; prints what the plan said, and what torch allocated at most on a GPU."""
+    """Plan and run in this process; prints bytes: those the plan said, the model's, the largest cache's, and what torch
+    allocated at most on a GPU.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    model = 0
+
+    def note(event: object) -> None:
+        nonlocal model
+        if isinstance(event, ModelLoaded):
+            model = event.memory
+
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "x.db"
         with Store(database) as store:
             planned = make_plan(experiment(given), store).numbers()["bytes"]
-        ended = run(experiment(given), database, lambda event: None, Control())
+        largest = watched_cache()
+        ended = run(experiment(given), database, note, Control())
     if ended.status != "finished":
         raise SystemExit(ended.reason)
     import torch
 
-    print(json.dumps([planned, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0]))
+    on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    print(json.dumps([planned, model, max(largest, default=0), on_gpu]))
+
+
+def watched_cache() -> list[int]:
+    """A list that gets the bytes of the keys and values after every step."""
+    from qrtui.generate.steps.growing_cache import SlotCache
+
+    found: list[int] = []
+    step = SlotCache.step
+
+    def watched(self: SlotCache, *args: Any) -> Any:
+        logits = step(self, *args)
+        found.append(sum(layer.keys.nbytes + layer.values.nbytes for layer in self.past.layers))
+        return logits
+
+    SlotCache.step = watched  # type: ignore[method-assign]
+    return found
 
 
 def anonymous(process: int) -> int:
@@ -84,13 +115,15 @@ def sampled(command: list[str]) -> tuple[list[int], str]:
     return held, said
 
 
-def show(precision: str) -> None:
+def show(precision: str, libraries: int) -> None:
     held, said = sampled([sys.executable, __file__, *sys.argv[1:], "--only", precision])
-    planned, on_gpu = json.loads(said)
+    planned, model, cache, on_gpu = json.loads(said)
     part = max(1, len(held) // 4)
     quarters = " ".join(f"{max(held[at * part : (at + 1) * part]) / 1e6:.0f}" for at in range(4))
     peak = on_gpu or max(held)
-    print(f"{precision:6}{peak / 1e6:6.0f} MB{planned / 1e6:6.0f} MB{planned / peak:7.2f}   {quarters}", flush=True)
+    sizes = "".join(f"{size / 1e6:6.0f} MB" for size in (peak, planned, model, cache))
+    share = peak / ((0 if on_gpu else libraries) + model + cache)
+    print(f"{precision:6}{sizes}{planned / peak:9.2f}{share:7.2f}   {quarters}", flush=True)
 
 
 def main() -> None:
@@ -102,7 +135,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="demo")
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--cap", type=int, default=96)
-    parser.add_argument("--noise", action="store_true", help="under noise too, which keeps a copy of what it changes")
+    parser.add_argument("--noise", action="store_true", help="under noise too")
     parser.add_argument("--attacks", action="store_true", help="two attacks, for a longer run")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -113,11 +146,10 @@ def main() -> None:
         return
     print(machine())
     libraries = max(sampled([sys.executable, "-c", "import torch, transformers, bitsandbytes, evalplus.sanitize"])[0])
-    print(
-        f"the libraries alone hold {libraries / 1e6:.0f} MB\n{'':6}{'peak':>9}{'planned':>9}{'ratio':>7}   quarters, MB"
-    )
+    heads = "".join(f"{head:>9}" for head in ("peak", "planned", "model", "cache", "plan/peak"))
+    print(f"the libraries alone hold {libraries / 1e6:.0f} MB\n{'':6}{heads}{'share':>7}   quarters, MB")
     for precision in given.precisions:
-        show(precision)
+        show(precision, libraries)
 
 
 if __name__ == "__main__":

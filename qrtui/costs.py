@@ -61,7 +61,7 @@ def peak(groups: Sequence[Work], settings: Generation, device: str) -> int | Non
                 device,
                 [job.determinants.prompt for job in group.decoded],
                 settings,
-                is_noisy=group.perturbation.noise is not None,
+                group.perturbation.noise,
             )
             for group in groups
         ]

@@ -8,21 +8,24 @@ from typing import Any
 from qrtui.generate.batching import ROOM, batch_that_fits, cache_bytes
 from qrtui.generate.settings import Generation
 from qrtui.models.capacity import capacity
-from qrtui.models.device import device_type
-from qrtui.models.footprint import DTYPE_BYTES, memory_needed, weights_of
+from qrtui.models.device import device_type, fits, free_memory
+from qrtui.models.footprint import DTYPE_BYTES, memory_needed, token_table, weights_of
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import local_path, read_json
 from qrtui.models.precisions import Precision
+from qrtui.perturb.noise import Noise
 
-# Measured (benchmarks/memory.py), where sizes do not tell: what the process holds before any weight, and the workspace
-# that bitsandbytes takes while prompts are read, in times the widest layer's activations.
-_PROCESS_BYTES = 280_000_000
+# Measured (benchmarks/memory.py), where sizes do not tell: what the process holds before any weight, tokenizer and the
+# model's code included, and what reading prompts takes to work with, in times the widest layer's activations.
+_PROCESS_BYTES = 380_000_000
 _PORTION_TOKENS = 2048
-_INT8_WORKSPACE, _FOUR_BIT_WORKSPACE = 25, 10
+_WORKSPACE, _INT8_WORKSPACE = 8, 14
 _CHARACTERS_PER_TOKEN = 3.5
 _TEMPLATE_TOKENS = 60
 # Of the places of a batch, those whose prompts are read at once lie beside the cache that they are copied into.
-_SHARE_COPIED = 0.6
+_SHARE_COPIED = 0.5
+# A step's logits and what is made of them.
+_LOGITS = 4
 
 
 def peak_memory(
@@ -31,8 +34,7 @@ def peak_memory(
     device: str,
     prompts: Sequence[str],
     settings: Generation,
-    *,
-    is_noisy: bool,
+    noise: Noise | None,
 ) -> int | None:
     """Bytes held at the peak while the prompts are completed; None for a model that is not on this machine.
 
@@ -40,37 +42,57 @@ def peak_memory(
     there. Where completions end early it is less: sequences are taken to grow to the cap.
     """
     folder, weights, counts = local_path(info), memory_needed(info, precision, device_type(device)), weights_of(info)
-    config = read_json(folder / "config.json") if folder is not None else {}
+    if folder is None or weights is None or counts is None or not prompts:
+        return None
+    config, cap = read_json(folder / "config.json"), settings.max_new_tokens
     try:
         number = DTYPE_BYTES[precision.dtype_on(device_type(device))]
-        per_token, table, widest = cache_bytes(config, number), _table(config) * number, _widest(config)
+        per_token, table = cache_bytes(config, number), _table(config) * number
+        longest = int(max(map(len, prompts)) / _CHARACTERS_PER_TOKEN) + _TEMPLATE_TOKENS
+        rows = batch_that_fits(settings.batch_size, per_token, longest + cap, _gpu_free(device, weights))
+        working = working_memory(config, precision, rows=rows, count=len(prompts), longest=longest, cap=cap)
     except (KeyError, TypeError, ZeroDivisionError):
         return None
-    if weights is None or counts is None or not prompts:
-        return None
-    cache = _cache(per_token, prompts, settings, _gpu_free(device, weights))
     if device_type(device) != "cpu":
-        return weights + cache
-    held = _PROCESS_BYTES + weights + table + cache + _workspace(precision, widest, counts)
-    # A copy of what noise reaches, and of the largest tensor its numbers and its pages of the file.
-    reached = counts[1] * number if precision.quantized else weights
-    return held + (reached + 2 * table if is_noisy else 0)
+        return weights + _gpu_cache(min(rows, len(prompts)) * per_token, longest, cap)
+    stored = token_table(folder)
+    projections = counts[0] - counts[1]
+    held = _PROCESS_BYTES + weights
+    if noise is None and stored.dtype == precision.dtype_on("cpu"):
+        held -= table  # it stays in the mapped file
+    if noise is not None and precision.quantized and noise.protocol != "published":
+        held += int(projections * precision.bytes_per_weight)  # the copy of the quantized weights
+    free = free_memory() - held
+    for extra in (4 * projections if precision.four_bit_type else 0, table if stored.is_head else 0):
+        # As `dequantized_once` and `packed` decide.
+        if fits(extra + working, free):
+            held, free = held + extra, free - extra
+    return held + working
 
 
-def _cache(per_token: int, prompts: Sequence[str], settings: Generation, gpu_free: int | None) -> int:
-    """The keys and values of a full batch, and those of the prompts that are being put into it."""
-    longest = int(max(map(len, prompts)) / _CHARACTERS_PER_TOKEN) + _TEMPLATE_TOKENS
-    rows = batch_that_fits(settings.batch_size, per_token, longest + settings.max_new_tokens, gpu_free)
+def working_memory(
+    config: dict[str, Any], precision: Precision, *, rows: int, count: int, longest: int, cap: int
+) -> int:
+    """Bytes that `count` prompts of up to `longest` tokens take on a CPU beside the weights, `rows` at a time.
+
+    The keys and values, those of prompts that are put beside sequences at their end, and what a pass takes to work
+    with. Raises KeyError where the configuration does not tell.
+    """
+    rows = min(rows, count)
+    per_token = cache_bytes(config, DTYPE_BYTES[precision.dtype_on("cpu")])
+    activations = 4 * _widest(config) * min(_PORTION_TOKENS, rows * longest)
+    is_int8 = precision.quantized and not precision.four_bit_type
+    reading = activations * (_INT8_WORKSPACE if is_int8 else _WORKSPACE)
+    whole = rows * per_token * (longest + cap)
+    if count > rows:
+        return whole + int(_SHARE_COPIED * rows * per_token * longest) + reading
+    return max(whole + 4 * _LOGITS * rows * int(config["vocab_size"]), rows * per_token * longest + reading)
+
+
+def _gpu_cache(per_column: int, longest: int, cap: int) -> int:
+    """The keys and values of a full batch, columns in reserve included, and those of prompts that are put into it."""
     filling = ROOM + _SHARE_COPIED * (longest + _TEMPLATE_TOKENS)
-    return int(min(rows, len(prompts)) * per_token * (longest + max(filling, settings.max_new_tokens + ROOM)))
-
-
-def _workspace(precision: Precision, widest: int, counts: tuple[int, int]) -> int:
-    """What a CPU needs beside the weights to multiply with quantized ones."""
-    activations = 4 * _PORTION_TOKENS * widest
-    if precision.four_bit_type:
-        return 4 * (counts[0] - counts[1]) + _FOUR_BIT_WORKSPACE * activations
-    return _INT8_WORKSPACE * activations if precision.quantized else 0
+    return int(per_column * (longest + max(filling, cap + ROOM)))
 
 
 def _gpu_free(device: str, weights: int) -> int | None:

@@ -16,6 +16,7 @@ from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.context import refuse_too_long
 from qrtui.generate.decode import decode
+from qrtui.generate.peak import working_memory
 from qrtui.generate.prompt import Asked, render, stop_texts
 from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
@@ -67,7 +68,8 @@ def produce(
             f"{loaded.precision.name} depends on what is decoded together: {known} known completions are made again"
             f" beside the {missing} missing ones, which so come out as in an unbroken run"
         )
-    with fastest_way(loaded, notice, on_token) as way:
+    beside = _working_memory(loaded, size, len(jobs), longest, settings.max_new_tokens)
+    with fastest_way(loaded, notice, on_token, beside=beside) as way:
         producer = _Producer(loaded, settings, size, way, on_token, notice)
         for portion in portions:
             ordered = by_length(portion, lambda job: asked[id(job)][1], size)
@@ -153,6 +155,15 @@ def answers(
         steps=steps,
         on_token=on_token,
     )
+
+
+def _working_memory(loaded: Any, rows: int, count: int, longest: int, cap: int) -> int:
+    """Bytes needed beside the weights; 0 where the model's configuration does not tell."""
+    try:
+        config = loaded.model.config.get_text_config().to_dict()
+        return working_memory(config, loaded.precision, rows=rows, count=count, longest=longest, cap=cap)
+    except (KeyError, TypeError, ZeroDivisionError):
+        return 0
 
 
 def _retreat(size: int) -> int:

@@ -10,24 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.models.device import free_memory, give_back_memory
+from qrtui.models.device import fits, free_memory, give_back_memory
 from qrtui.models.packed import PackedWeight, Product, can_pack
-
-_MEMORY_SHARE = 0.5
 
 
 @contextlib.contextmanager
-def dequantized_once(model: Any, *, pack: bool = False) -> Iterator[bool]:
+def dequantized_once(model: Any, *, pack: bool = False, beside: int = 0) -> Iterator[bool]:
     """Hold the values of a CPU model's 4-bit layers in their compute dtype; yields whether that is done.
 
     bitsandbytes dequantizes a 4-bit layer at every call and multiplies with the result; here it is dequantized once,
     and every product is the same bit for bit, or up to float rounding where `pack` holds the values packed. Costs
-    the memory of the projections in the compute dtype, so it is left out where that would take more than half of what
-    is free. Weights must not change meanwhile.
+    the memory of the projections in the compute dtype, so it is left out where that and the bytes needed `beside` it do
+    not fit into what is free. Weights must not change meanwhile.
     """
     layers = four_bit_layers(model)
     needed = sum(layer.in_features * layer.out_features * _compute_dtype(layer).itemsize for layer in layers)
-    if not layers or model.device.type != "cpu" or needed > _MEMORY_SHARE * free_memory():
+    if not layers or model.device.type != "cpu" or not fits(needed + beside, free_memory()):
         yield False
         return
     try:

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from qrtui.errors import ModelError
 from qrtui.models.container import memory_left, memory_limit
 
+_MEMORY_SHARE = 0.8
+
 
 def resolve_device(choice: str) -> str:
     """`cpu`, `cuda` or `cuda:N` for a preset's `device`; `auto` is CUDA where torch can use it, else the CPU.
@@ -64,6 +66,11 @@ def free_memory() -> int:
 
     available, left = int(psutil.virtual_memory().available), memory_left()
     return available if left is None else min(available, left)
+
+
+def fits(size: int, free: int) -> bool:
+    """Whether so many bytes may be taken of those that are free: a fifth is left for others, and for misjudgement."""
+    return size <= _MEMORY_SHARE * free
 
 
 def give_back_memory() -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qrtui.models.device import free_memory, give_back_memory
+from qrtui.models.device import fits, free_memory, give_back_memory
 
 Product = Callable[[Tensor], Tensor]
 
 # oneDNN takes float16 on few processors only.
 _DTYPES = (torch.float32, torch.bfloat16)
-_MEMORY_SHARE = 0.5
 
 
 class PackedWeight:
@@ -48,19 +47,21 @@ def can_pack(weight: Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def packed(model: Any) -> Iterator[int]:
+def packed(model: Any, *, beside: int = 0) -> Iterator[int]:
     """Hold the weights of a CPU model's plain linear layers packed; yields how many layers that are.
 
     The plain weights are given up meanwhile and come back bit for bit, so that nothing is held twice but an output
-    head which is also the token table; it stays as it is where memory is short. Weights must not be read or changed
-    meanwhile.
+    head which is also the token table; it stays as it is where a second one and the bytes needed `beside` it do not fit
+    into what is free. Weights must not be read or changed meanwhile.
     """
     held: list[tuple[Any, PackedWeight | None]] = []
     owners = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
     try:
         for layer in model.modules():
             if type(layer) is torch.nn.Linear and can_pack(layer.weight):
-                _pack(layer, held, is_shared=owners[id(layer.weight)] > 1)
+                is_shared = owners[id(layer.weight)] > 1
+                if not is_shared or fits(layer.weight.nbytes + beside, free_memory()):
+                    _pack(layer, held, is_shared=is_shared)
         yield len(held)
     finally:
         # One by one, each let go before the next, so that no more than one is there twice.
@@ -74,8 +75,6 @@ def packed(model: Any) -> Iterator[int]:
 
 
 def _pack(layer: Any, held: list[tuple[Any, PackedWeight | None]], *, is_shared: bool) -> None:
-    if is_shared and layer.weight.nbytes > _MEMORY_SHARE * free_memory():
-        return
     with torch.inference_mode(False):
         weight = PackedWeight(layer.weight.detach(), layer.bias)
     held.append((layer, None if is_shared else weight))

@@ -123,7 +123,7 @@ def test_doctor_names_the_gpu_and_its_memory():
 def test_what_is_allocated_stays_within_what_the_plan_says(tiny_llama, name):
     info, settings = resolve(str(tiny_llama)), Generation(max_new_tokens=64, batch_size=16)
     texts = [" ".join(f"w{3 + at % 60}" for _ in range(80)) for at in range(16)]
-    planned = peak_memory(info, PRECISIONS[name], "cuda", texts, settings, is_noisy=False)
+    planned = peak_memory(info, PRECISIONS[name], "cuda", texts, settings, None)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     loaded = load(info, PRECISIONS[name], "cuda")

@@ -43,6 +43,11 @@ def test_it_is_left_out_where_memory_is_short(loaded, monkeypatch):
     monkeypatch.setattr(dequantized, "free_memory", lambda: 1000)
     with dequantized_once(loaded.model) as done:
         assert not done
+    monkeypatch.setattr(dequantized, "free_memory", lambda: 10**9)
+    with dequantized_once(loaded.model, beside=9 * 10**8) as done:
+        assert not done
+    with dequantized_once(loaded.model, beside=7 * 10**8) as done:
+        assert done
 
 
 def test_the_recipes_compute_dtype_is_kept_on_every_processor(loaded):

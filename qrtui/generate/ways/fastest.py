@@ -54,23 +54,28 @@ class TakenWay:
 
 @contextlib.contextmanager
 def fastest_way(
-    loaded: Any, notice: Callable[[str], None], on_token: Callable[[int], None] = lambda active: None
+    loaded: Any,
+    notice: Callable[[str], None],
+    on_token: Callable[[int], None] = lambda active: None,
+    *,
+    beside: int = 0,
 ) -> Iterator[TakenWay]:
     """Hold the model's weights in the way that is fastest here; `notice` is told once, when that has just been tried.
 
-    Weights must not change meanwhile. `on_token(0)` is called at every step of a trial and may raise Cancelled.
+    No more of them is held twice than leaves room for the bytes needed `beside` them. They must not change meanwhile.
+    `on_token(0)` is called at every step of a trial and may raise Cancelled.
     """
     on_cpu = device_type(loaded.device) == "cpu"
     if loaded.footprint < _WORTH_TRYING_BYTES:
-        with holding(loaded.model, packs=on_cpu):
+        with holding(loaded.model, packs=on_cpu, beside=beside):
             yield TakenWay("", Way(packs=on_cpu or None, times=1.0))
         return
     key = _key(loaded)
     way = known_ways().get(key)
     before = way
     if way is None:
-        way = try_packing(loaded.model) if on_cpu else Way(packs=None, times=1.0)
-    with holding(loaded.model, packs=bool(way.packs)):
+        way = try_packing(loaded.model, beside=beside) if on_cpu else Way(packs=None, times=1.0)
+    with holding(loaded.model, packs=bool(way.packs), beside=beside):
         way = _try_steps(loaded, key, way, on_token)
         if way != before and (way.packs is not None or way.steps):
             remember(key, way)
@@ -79,23 +84,23 @@ def fastest_way(
 
 
 @contextlib.contextmanager
-def holding(model: Any, *, packs: bool) -> Iterator[None]:
+def holding(model: Any, *, packs: bool, beside: int = 0) -> Iterator[None]:
     """Hold a CPU model's weights packed or plain, in either case 4-bit layers dequantized and the inputs of int8 layers
     shared; a GPU's as they are.
     """
     # What changing the weights left behind, before more is added.
     give_back_memory()
-    held = packed(model) if packs else contextlib.nullcontext()
-    with dequantized_once(model, pack=packs), inputs_shared(model), held:
+    held = packed(model, beside=beside) if packs else contextlib.nullcontext()
+    with dequantized_once(model, pack=packs, beside=beside), inputs_shared(model), held:
         give_back_memory()
         yield
 
 
-def try_packing(model: Any) -> Way:
+def try_packing(model: Any, *, beside: int = 0) -> Way:
     """Time a step of a few sequences with packed and with plain weights. About a second for a small model."""
     seconds = {}
     for packs in (False, True):
-        with holding(model, packs=packs):
+        with holding(model, packs=packs, beside=beside):
             seconds[packs] = _step_seconds(model)
     packs = seconds[True] < seconds[False] * _CLEARLY
     return Way(packs, round(seconds[not packs] / seconds[packs], 2))
