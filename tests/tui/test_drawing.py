@@ -110,3 +110,12 @@ async def test_a_scrollbar_comes_and_goes_with_the_lines(small):
         pane.show_lines([Content("one")], 3)
         await until(pilot, lambda: not pane.show_vertical_scrollbar and pane.scrollable_content_region.width == 80)
         assert pane.scroll_y == 0
+
+
+async def test_lines_follow_the_theme(small):
+    async with small.run_test() as pilot:
+        pane = small.query_one(CodePane)
+        for theme in ("textual-light", "textual-dark", "nord"):
+            small.theme = theme
+            await until(pilot, lambda: pane.line_style == pane.rich_style)
+            assert pane.line_style.bgcolor == small.screen.rich_style.bgcolor

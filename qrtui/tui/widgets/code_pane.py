@@ -70,8 +70,8 @@ class CodePane(SteadyScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         x, at = round(self.scroll_x), y + round(self.scroll_y)
         if at >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
-        strip = self._strip(at).crop_extend(x, x + width, self.rich_style)
+            return Strip.blank(width, self.line_style)
+        strip = self._strip(at).crop_extend(x, x + width, self.line_style)
         return strip.apply_offsets(x, at)
 
     def _strip(self, at: int) -> Strip:

@@ -54,6 +54,19 @@ class SteadyScrollView(ScrollView):
 
     virtual_size = Reactive(Size(0, 0))
     _fitted: tuple[object, ...] = ()
+    _line_style: Style | None = None
+
+    @property
+    def line_style(self) -> Style:
+        """`rich_style`, which Textual works out from all ancestors each time: here once until styles change."""
+        if self._line_style is None:
+            self._line_style = self.rich_style
+        return self._line_style
+
+    def notify_style_update(self) -> None:
+        """Colours may have changed."""
+        super().notify_style_update()
+        self._line_style = None
 
     def set_extent(self, width: int, height: int) -> None:
         """Make the content this wide and high, and the scrollbars fit it."""

@@ -59,7 +59,7 @@ class TaskTable(SteadyScrollView, can_focus=True):
         self._comparison = Comparison([])
         self._pair = Pair("", "", "")
         self._columns = StripColumns((), (), 0)
-        self._names = 0
+        self._names = self._named = 0
         self._announced: TaskKey | None = None
         self._strips: dict[tuple[int, bool], Strip] = {}
         self._styles_checked = False
@@ -80,8 +80,8 @@ class TaskTable(SteadyScrollView, can_focus=True):
     def show(self, comparison: Comparison, pair: Pair, listed: list[TaskKey], room: int) -> None:
         """Show these tasks; the cursor stays on its task where that is still listed. `room` is the width there is."""
         chosen, another = self.chosen, pair != self._pair
-        if comparison is not self._comparison or len(listed) > len(self.listed):
-            self._comparison = comparison
+        if comparison is not self._comparison or len(comparison.tasks) != self._named:
+            self._comparison, self._named = comparison, len(comparison.tasks)
             self._names = min(_LONGEST_NAME, max(len(self._label(task)) for task in [*comparison.tasks, _SHORTEST]))
         self._pair, self.listed = pair, listed
         left = room - self._names - _GAP
@@ -190,21 +190,21 @@ class TaskTable(SteadyScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The two lines of the head stay where they are; the rows scroll below them."""
         if y < _HEAD:
-            return self._line(*self._head(y), self.rich_style)
+            return self._line(*self._head(y), self.line_style)
         row = y - _HEAD + round(self.scroll_y)
         if row >= len(self.listed):
-            return self._line(Segment(""), [], self.rich_style)
+            return self._line(Segment(""), [], self.line_style)
         at_cursor = row == self.cursor_row
         if not self._styles_checked:
             self._check_styles()
         if (row, at_cursor) not in self._strips:
-            style = self._style("cursor") if at_cursor else self.rich_style
+            style = self._style("cursor") if at_cursor else self.line_style
             self._strips[row, at_cursor] = self._line(*self._row(row), style)
         return self._strips[row, at_cursor]
 
     def _check_styles(self) -> None:
         """Drop the rows whose colours are others now: of a focus that comes or goes the cursor alone tells."""
-        before, self._drawn_in = self._drawn_in, [self.rich_style, *map(self._style, _PARTS)]
+        before, self._drawn_in = self._drawn_in, [self.line_style, *map(self._style, _PARTS)]
         self._styles_checked = True
         if before[:-1] != self._drawn_in[:-1]:
             self._strips.clear()
