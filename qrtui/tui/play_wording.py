@@ -35,6 +35,26 @@ def side_in_words(play: PlayState, side: Side, has_prompt: bool) -> str:
     return "judging" if play.under_way else "not judged"
 
 
+def former_in_words(played: Turn | None, chosen: Turn | None) -> str:
+    """That what was played is not what is chosen now; empty where it is."""
+    if played is None or played == chosen:
+        return ""
+    return "of the former choice" if chosen and _asks(played) == _asks(chosen) else "not of the prompt above"
+
+
+def _asks(turn: Turn) -> tuple[object, ...]:
+    attack = turn.perturbation.attack
+    return turn.task, turn.prompt, attack, turn.seed if attack else None
+
+
+def turn_in_words(turn: Turn) -> str:
+    """A turn's task and perturbation: `HumanEval/1, edited, char`."""
+    from qrtui.playground.own_task import is_own
+
+    name = "your own prompt" if is_own(turn.task) else turn.task.task_id
+    return ", ".join([name, *(["edited"] if turn.is_edited else []), turn.perturbation.label])
+
+
 def state_in_words(play: PlayState, turn: Turn | None, *, engine_runs: bool, editing: bool) -> Content:
     """One line: what is going on, else what came out, else what can be done."""
     if engine_runs:

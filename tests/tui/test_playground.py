@@ -128,6 +128,24 @@ async def test_stop_and_start_again_with_another_prompt(opened, fake):
         assert [turn.task.task_id for turn in fake.turns] == ["Demo/1", "Demo/2"]
 
 
+async def test_an_answer_to_the_former_prompt_says_so_under_another(opened, fake):
+    async with opened() as (app, pilot):
+        await enter(app, pilot)
+        await pilot.press("s")
+        fake.gate.release(100)
+        await until(pilot, lambda: badge(app, "quantized") == "✓ passed")
+        assert side(app, "quantized").border_title == "int8 quantized: clean"
+        await pilot.press("n")
+        await until(pilot, lambda: badge(app, "quantized") == "not of the prompt above\n✓ passed")
+        assert side(app, "quantized").border_title == "int8 quantized: Demo/1, clean"
+        text = side(app, "quantized").query_one(".stream-text").content
+        assert {str(span.style) for span in text.spans} == {"$muted"}
+        await pilot.press("p")
+        await until(pilot, lambda: badge(app, "quantized") == "✓ passed")
+        await pilot.press("b")
+        await until(pilot, lambda: badge(app, "quantized") == "of the former choice\n✓ passed")
+
+
 async def test_attack_reroll_and_clean(opened, fake):
     async with opened() as (app, pilot):
         await enter(app, pilot)

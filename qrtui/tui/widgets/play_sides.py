@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from qrtui.tui.play_wording import differing_lines, side_in_words, status_in_words
+from qrtui.tui.play_wording import (
+    differing_lines,
+    former_in_words,
+    side_in_words,
+    status_in_words,
+    turn_in_words,
+)
 from qrtui.tui.widgets.stream_pane import Shown, StreamPane
 
 if TYPE_CHECKING:
@@ -18,7 +24,10 @@ _NAMES = ("original", "quantized")
 
 
 class PlaySides(Horizontal):
-    """Shows the turn that is played or was played last; until there is one, what is chosen."""
+    """Shows the turn that is played or was played last; until there is one, what is chosen.
+
+    A turn that is not what is chosen now is dimmed, says so, and names its task.
+    """
 
     def compose(self) -> ComposeResult:
         """Both sides."""
@@ -35,8 +44,10 @@ class PlaySides(Horizontal):
         turn = play.turn or chosen
         differing = differing_lines(play)
         precisions = turn.precisions if turn else (choice.baseline, choice.quantized)
-        of = f": {play.turn.perturbation.label}" if play.turn else ""
+        former = former_in_words(play.turn, chosen)
+        of = f": {turn_in_words(play.turn) if former else play.turn.perturbation.label}" if play.turn else ""
         for at, (name, side) in enumerate(zip(_NAMES, play.sides, strict=True)):
             says, status = side_in_words(play, side, chosen is not None), status_in_words(side, turn)
-            shown = Shown(f"{precisions[at]} {name}{of}", side.written, side.verdict, status, says, differing[at])
+            title = f"{precisions[at]} {name}{of}"
+            shown = Shown(title, side.written, side.verdict, status, says, differing[at], former)
             self.query_one(f"#side-{name}", StreamPane).show(shown)

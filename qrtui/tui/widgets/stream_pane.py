@@ -22,7 +22,7 @@ class Shown(NamedTuple):
     """All that a pane shows.
 
     `status` is the verdict's that decides, or empty; `says` stands where there is none yet. `differing` are the lines
-    that the other side does not have.
+    that the other side does not have. `former` says that all this is not of what is chosen now; empty where it is.
     """
 
     title: str
@@ -31,6 +31,7 @@ class Shown(NamedTuple):
     status: str
     says: str
     differing: frozenset[int] = frozenset()
+    former: str = ""
 
 
 class StreamPane(Vertical):
@@ -66,14 +67,21 @@ class StreamPane(Vertical):
             return
         self.border_title = self._shown.title
         self.border_subtitle = numbers(self._shown.written)
-        self.query_one(".stream-badge", Static).update(badge(self._shown))
+        said = badge(self._shown)
+        text = lines_of(self._shown.written.text, self._shown.differing, self.app.current_theme.ansi)
+        if self._shown.former:
+            said = Content.assemble((f"{self._shown.former}\n", "$text-warning"), _dimmed(said))
+            text = _dimmed(text)
+        self.query_one(".stream-badge", Static).update(said)
         body = self.query_one(".stream-body", VerticalScroll)
         at_end = body.is_vertical_scroll_end
-        self.query_one(".stream-text", Static).update(
-            lines_of(self._shown.written.text, self._shown.differing, self.app.current_theme.ansi)
-        )
+        self.query_one(".stream-text", Static).update(text)
         if self._shown.written.finish is None and at_end:
             body.scroll_end(animate=False)
+
+
+def _dimmed(content: Content) -> Content:
+    return Content.styled(content.plain, "$muted")
 
 
 def numbers(written: Written) -> str:
