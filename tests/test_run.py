@@ -17,6 +17,7 @@ from qrtui.generate import produce
 from qrtui.generate.settings import Generation
 from qrtui.plan import Group, make_plan
 from qrtui.results.exchange.exporting import export_run
+from qrtui.results.provenance import provenance, provenance_lines
 from qrtui.results.store import Store
 from qrtui.results.table import table
 from qrtui.run import run
@@ -207,6 +208,16 @@ def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(
     assert texts(database, "int8") == unbroken
     (again,) = re.findall(r"(\d+) known completions are made again", "".join(n.text for n in watched.of(Notice)))
     assert 0 < int(again) <= most_again
+
+    # Another run that finds them all says so.
+    execute(msgspec.structs.replace(torn, name="again"), database)
+    with Store(database) as store:
+        assert provenance(store, store.run("1")).from_earlier_runs == {}
+        with store.writing() as db:
+            db.execute("UPDATE runs SET started = '2999-01-01' WHERE id = 2")
+        known = provenance(store, store.run("2"))
+    assert known.from_earlier_runs == {"int8": 12}
+    assert any(line.startswith("int8: 12 results from earlier runs") for line in provenance_lines(known))
 
     # And that it is the batches: what is missing alone comes out otherwise.
     monkeypatch.setattr(Group, "decoded", property(lambda group: group.jobs))

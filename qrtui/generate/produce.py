@@ -69,7 +69,7 @@ def produce(
             f" beside the {missing} missing ones, which so come out as in an unbroken run"
         )
     beside = _working_memory(loaded, size, len(jobs), longest, settings.max_new_tokens)
-    with fastest_way(loaded, notice, on_token, beside=beside) as way:
+    with fastest_way(loaded, notice, on_token, alone=size == 1, beside=beside) as way:
         producer = _Producer(loaded, settings, size, way, on_token, notice)
         for portion in portions:
             ordered = by_length(portion, lambda job: asked[id(job)][1], size)

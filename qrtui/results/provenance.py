@@ -10,6 +10,7 @@ import msgspec
 import tomli_w
 
 from qrtui.judge.verdict import JUDGE_VERSION, level_in_words
+from qrtui.models.precisions import PRECISIONS
 from qrtui.results.records import RunRecord
 from qrtui.results.statistics import BOOTSTRAP_SEED
 from qrtui.results.store import Store
@@ -29,7 +30,9 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     `seeds` fixes every random choice: the experiment's attacks, noise and samples, and the report's own resamples.
     `git_revision` is that of a qrtui that ran from a checkout, `-dirty` if it was changed. `versions` are those of the
     libraries that decide what a model writes, `attacks` is what the attacked prompts were made with. `judge_version` is
-    that of the verdicts in the report, `judge_level` how generated code was kept in. Times are UTC.
+    that of the verdicts in the report, `judge_level` how generated code was kept in. Times are UTC. `from_earlier_runs`
+    counts, by precision, the results whose completions depend on what was decoded with them and were made by runs that
+    decoded other things: where they are not known already, the same preset may give others.
     """
 
     command: str
@@ -50,6 +53,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     attacks: dict[str, Any]
     started: str
     finished: str | None
+    from_earlier_runs: dict[str, int] = {}
 
 
 def provenance(store: Store, run: RunRecord) -> Provenance:
@@ -68,6 +72,7 @@ def provenance(store: Store, run: RunRecord) -> Provenance:
         attacks=noted.get("attacks") or {},
         started=run.started,
         finished=run.finished,
+        from_earlier_runs=store.made_before(run.id, (name for name in PRECISIONS if PRECISIONS[name].sees_batch)),
         **{key: noted.get(key) for key in _NOTED},
     )
 
@@ -89,6 +94,11 @@ def provenance_lines(found: Provenance) -> list[str]:
         *(f"attack {name}: {made_with}" for name, made_with in found.attacks.items()),
         f"device: {', '.join(filter(None, [found.device, found.device_name, found.machine])) or 'not noted'}",
         f"judge: version {found.judge_version}, level {level_in_words(found.judge_level or 'not noted')}",
+        *(
+            f"{precision}: {count} result{'' if count == 1 else 's'} from earlier runs, decoded in other batches; in a"
+            " fresh database some may come out otherwise"
+            for precision, count in found.from_earlier_runs.items()
+        ),
         f"started {found.started}, {f'ended {found.finished}' if found.finished else 'not ended'}",
     ]
 

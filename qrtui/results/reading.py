@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -125,6 +125,18 @@ class RunReader(DatabaseFile):
             {"run": run, "task": task, "judge": JUDGE_VERSION},
         )
         return [_case(conditions[row[0]], row[1:]) for row in rows]
+
+    def made_before(self, run: int, precisions: Iterable[str]) -> dict[str, int]:
+        """By precision: how many of the run's results have a completion that was there before the run was begun."""
+        names = list(precisions)
+        rows = self.rows(
+            "SELECT c.precision, count(*) FROM runs u JOIN conditions c ON c.run = u.id"
+            " JOIN results r ON r.condition = c.id JOIN completions m ON m.key = r.completion"
+            f" WHERE u.id = ? AND c.precision IN ({','.join('?' * len(names))}) AND m.created < u.started"
+            " GROUP BY c.precision ORDER BY min(c.position)",
+            [run, *names],
+        )
+        return dict(rows)
 
     def dataset_hashes(self, run: int) -> dict[str, tuple[int, str]]:
         """By data set: how many of its tasks the run has, and a SHA-256 over their ids and content hashes.

@@ -26,7 +26,7 @@ def is_packed(loaded):
 def test_the_faster_way_is_taken_told_once_and_remembered(loaded, monkeypatch, winner):
     tried, said = [], []
 
-    def seconds(model):
+    def seconds(model, rows):
         tried.append(is_packed(loaded))
         return 1.0 if tried[-1] == (winner == "packed") else 2.0
 
@@ -38,6 +38,24 @@ def test_the_faster_way_is_taken_told_once_and_remembered(loaded, monkeypatch, w
     assert tried == [False, True]
     loser = {"packed": "plain", "plain": "packed"}[winner]
     assert said == [f"{loaded.info.name} in fp32 on cpu: {winner} weights, 2.0 times as fast as {loser} ones"]
+
+
+def test_one_at_a_time_is_tried_by_itself(loaded, monkeypatch):
+    tried, said = [], []
+
+    def seconds(model, rows):
+        tried.append(rows)
+        return 2.0 if is_packed(loaded) == (rows == 1) else 1.0
+
+    monkeypatch.setattr(fastest, "_step_seconds", seconds)
+    for alone in (False, True, False, True):
+        with fastest_way(loaded, said.append, alone=alone):
+            assert is_packed(loaded) != alone
+    assert tried == [16, 16, 1, 1]
+    assert [text.rpartition(loaded.info.name)[2] for text in said] == [
+        " in fp32 on cpu: packed weights, 2.0 times as fast as plain ones",
+        " in fp32 on cpu, one at a time: plain weights, 2.0 times as fast as packed ones",
+    ]
 
 
 def test_a_damaged_memory_is_tried_anew(loaded):

@@ -58,28 +58,31 @@ def fastest_way(
     notice: Callable[[str], None],
     on_token: Callable[[int], None] = lambda active: None,
     *,
+    alone: bool = False,
     beside: int = 0,
 ) -> Iterator[TakenWay]:
     """Hold the model's weights in the way that is fastest here; `notice` is told once, when that has just been tried.
 
-    No more of them is held twice than leaves room for the bytes needed `beside` them. They must not change meanwhile.
-    `on_token(0)` is called at every step of a trial and may raise Cancelled.
+    With sequences one at a time (`alone`) that may be another way than with many. No more of the weights is held twice
+    than leaves room for the bytes needed `beside` them. They must not change meanwhile. `on_token(0)` is called at
+    every step of a trial and may raise Cancelled.
     """
     on_cpu = device_type(loaded.device) == "cpu"
     if loaded.footprint < _WORTH_TRYING_BYTES:
         with holding(loaded.model, packs=on_cpu, beside=beside):
             yield TakenWay("", Way(packs=on_cpu or None, times=1.0))
         return
-    key = _key(loaded)
+    key = _key(loaded, alone=alone)
     way = known_ways().get(key)
     before = way
     if way is None:
-        way = try_packing(loaded.model, beside=beside) if on_cpu else Way(packs=None, times=1.0)
+        way = try_packing(loaded.model, alone=alone, beside=beside) if on_cpu else Way(packs=None, times=1.0)
     with holding(loaded.model, packs=bool(way.packs), beside=beside):
         way = _try_steps(loaded, key, way, on_token)
         if way != before and (way.packs is not None or way.steps):
             remember(key, way)
-            notice(f"{loaded.info.name} in {loaded.precision.name} on {loaded.device}: {way.in_words}")
+            words = ", one at a time" if alone and on_cpu else ""
+            notice(f"{loaded.info.name} in {loaded.precision.name} on {loaded.device}{words}: {way.in_words}")
         yield TakenWay(key, way)
 
 
@@ -96,12 +99,15 @@ def holding(model: Any, *, packs: bool, beside: int = 0) -> Iterator[None]:
         yield
 
 
-def try_packing(model: Any, *, beside: int = 0) -> Way:
-    """Time a step of a few sequences with packed and with plain weights. About a second for a small model."""
+def try_packing(model: Any, *, alone: bool = False, beside: int = 0) -> Way:
+    """Time a step of a few sequences, or of one `alone`, with packed and with plain weights.
+
+    Takes about a second for a small model.
+    """
     seconds = {}
     for packs in (False, True):
         with holding(model, packs=packs, beside=beside):
-            seconds[packs] = _step_seconds(model)
+            seconds[packs] = _step_seconds(model, 1 if alone else _ROWS)
     packs = seconds[True] < seconds[False] * _CLEARLY
     return Way(packs, round(seconds[not packs] / seconds[packs], 2))
 
@@ -122,9 +128,9 @@ def _try_steps(loaded: Any, key: str, way: Way, on_token: Callable[[int], None])
 
 
 @torch.inference_mode()
-def _step_seconds(model: Any) -> float:
+def _step_seconds(model: Any, rows: int) -> float:
     """The least seconds of a pass with one token of each of a few sequences."""
-    ids = torch.ones(_ROWS, 1, dtype=torch.long)
+    ids = torch.ones(rows, 1, dtype=torch.long)
     found = []
     for _ in range(1 + _REPETITIONS):
         started = time.perf_counter()
@@ -133,10 +139,14 @@ def _step_seconds(model: Any) -> float:
     return min(found[1:])
 
 
-def _key(loaded: Any) -> str:
-    """A way holds for a model in a precision, on this device, with these threads and these libraries."""
+def _key(loaded: Any, *, alone: bool) -> str:
+    """A way holds for a model in a precision, on this device, with these threads and these libraries.
+
+    On a GPU one way is found for both, with many sequences: nothing is packed there.
+    """
     parts = [loaded.info.name, loaded.precision.name, loaded.device]
     if device_type(loaded.device) == "cpu":
+        parts += ["one at a time"] if alone else []
         return " / ".join([*parts, f"{torch.get_num_threads()} threads", f"torch {torch_version()}"])
     versions = library_versions(quantized=loaded.precision.quantized)
     libraries = [f"{name} {version}" for name, version in versions.items()]
