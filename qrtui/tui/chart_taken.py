@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qrtui.errors import QrtuiError
 from qrtui.paths import expanded
 from qrtui.results.charts import Chart
 from qrtui.tui.chart_runs import PAPER
@@ -29,16 +28,14 @@ async def save_chart(app: QrtuiApp, made: Chart | TableOne, kind: ChartKind, run
     if not can_draw():
         told += f" Pictures need matplotlib: {how_to_draw()}."
     offered = f"{_stem(kind, runs)}.{'svg' if can_draw() else 'csv'}"
-    name = await app.push_screen_wait(AskPath("Save the chart", told, offered))
-    if name is None:
-        return
-    path = expanded(name)
-    wide = None if isinstance(made, Chart) and len(made.panels) == 1 else _PAGE_MM
-    try:
+
+    async def attempt(name: str) -> None:
+        path = expanded(name)
+        wide = None if isinstance(made, Chart) and len(made.panels) == 1 else _PAGE_MM
         content = await asyncio.to_thread(chart_bytes, made, path, wide)
         app.notify(f"Saved to {save(content, path)}")
-    except QrtuiError as error:
-        app.report(error)
+
+    await app.push_screen_wait(AskPath("Save the chart", told, offered, attempt))
 
 
 def _stem(kind: ChartKind, runs: Sequence[str]) -> str:

@@ -108,6 +108,26 @@ async def test_a_chart_is_saved_and_the_path_told(opened, database, tmp_path, en
         assert path.read_bytes().startswith(begins)
 
 
+async def test_a_chart_that_cannot_be_saved_leaves_the_path_to_be_mended(opened, database, tmp_path):
+    filled.fill(database)
+    async with opened() as (app, pilot):
+        await charts(app, pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        dialog, field = app.screen, app.screen.query_one("Input")
+        problem = dialog.query_one(".dialog-problem")
+        assert not problem.region.height
+        field.value = "nowhere/mine.csv"
+        await pilot.press("enter")
+        await until(pilot, lambda: problem.region.height == 2)
+        assert str(problem.content).startswith("nowhere/mine.csv cannot be written: No such file")
+        assert (app.screen, field.value) == (dialog, "nowhere/mine.csv")
+        (tmp_path / "nowhere").mkdir()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not dialog)
+        assert (tmp_path / "nowhere" / "mine.csv").exists()
+
+
 async def test_all_is_reached_on_the_smallest_screen(opened, database):
     filled.fill(database)
     async with opened(size=(80, 24)) as (app, pilot):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
+from qrtui.errors import QrtuiError
 from qrtui.tui.screens.closes_once import ClosesOnce
 from qrtui.tui.widgets.moves import MOVES, Moves
 
@@ -90,22 +92,50 @@ class Question(Dialog[str]):
 
 
 class AskPath(Dialog[str | None]):
-    """A line to type a path in; None on Escape."""
+    """A line to type a path in; None on Escape.
 
-    def __init__(self, title: str, text: str, path: str) -> None:
+    `attempt` does what the path is for while the dialog stays: where it raises a QrtuiError, that is shown beside the
+    path as it was typed, to be mended. Escape cancels it.
+    """
+
+    def __init__(
+        self, title: str, text: str, path: str, attempt: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
         super().__init__()
         self._title = title
         self._text = text
         self._path = path
+        self._attempt = attempt
+        self._trying = False
 
     def compose(self) -> ComposeResult:
-        """The text over the input."""
+        """The text over the input, below it what went wrong."""
         with Vertical(classes="dialog -question") as box:
             box.border_title = self._title
             box.border_subtitle = "Enter takes it   Esc goes back"
             yield Label(self._text, classes="dialog-text", markup=False)
             yield Input(self._path, compact=True, select_on_focus=False)
+            yield Label("", classes="dialog-problem", markup=False)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip() or None)
+        path = event.value.strip()
+        if self._attempt is None or not path:
+            self.dismiss(path or None)
+        elif not self._trying:
+            self._trying = True
+            self._try(self._attempt, path)
+
+    @work
+    async def _try(self, attempt: Callable[[str], Awaitable[None]], path: str) -> None:
+        problem = self.query_one(".dialog-problem", Label)
+        problem.display = False
+        try:
+            await attempt(path)
+        except QrtuiError as error:
+            problem.update("\n".join(filter(None, [error.problem, error.way_out])))
+            problem.display = True
+        else:
+            self.dismiss(path)
+        finally:
+            self._trying = False
