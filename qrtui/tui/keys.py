@@ -71,8 +71,8 @@ def key_rows(keymap: Mapping[str, str]) -> list[KeyRow]:
         keys = given.split(",") if given else [*rows[binding.id].keys] if binding.id in rows else []
         if not given:
             keys.append(binding.key)
-        if binding.id in rows and not meaning:
-            meaning = rows[binding.id].meaning
+        if binding.id in rows:
+            meaning = "; ".join(filter(None, dict.fromkeys([rows[binding.id].meaning, meaning])))
         rows[binding.id] = KeyRow(binding.id, tuple(dict.fromkeys(map(key_name, keys))), meaning, room)
     return list(rows.values())
 

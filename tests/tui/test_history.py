@@ -54,6 +54,26 @@ async def test_a_stopped_run_is_resumed_with_its_own_experiment(opened, database
         assert app.current_mode == "run"
 
 
+def offered(app) -> dict[str, str]:
+    return {key: active.binding.description for key, active in app.screen.active_bindings.items()}
+
+
+async def test_the_footer_says_whether_the_chosen_run_is_resumed_or_run_again(opened, database, fake_run):
+    filled.fill(database)
+    filled.fill(database, name="second", status="stopped")
+    async with opened() as (app, pilot):
+        await pilot.press("5")
+        await listed(app, pilot, 2)
+        await until(pilot, lambda: offered(app)["r"] == "Resume")
+        await pilot.press("j")
+        await until(pilot, lambda: offered(app)["r"] == "Run again")
+        await pilot.press("k")
+        await until(pilot, lambda: offered(app)["r"] == "Resume")
+        await pilot.press("j")
+        await pilot.press("r")
+        await until(pilot, lambda: fake_run.experiments)
+
+
 async def test_the_chosen_run_shows_its_table(opened, database):
     filled.fill(database)
     async with opened() as (app, pilot):

@@ -39,7 +39,8 @@ class HistoryScreen(RunChanges, FramedScreen):
     BINDINGS = [
         Binding("enter", "open", "Compare", show=False),
         Binding("o", "table", "Table", show=False),
-        Binding("r", "resume", "Resume"),
+        Binding("r", "resume", "Resume", id="history.resume"),
+        Binding("r", "rerun", "Run again", id="history.resume"),
         Binding("slash", "search", "Find", key_display="/"),
         Binding("space", "mark", "Mark", key_display="Space"),
         Binding("c", "side_by_side", "Two"),
@@ -179,6 +180,7 @@ class HistoryScreen(RunChanges, FramedScreen):
         run = self.chosen
         if run is not None and run != self._shown:
             self._shown = run
+            self.refresh_bindings()
             self._show_subject(run)
             self._read_chosen(run)
 
@@ -216,10 +218,21 @@ class HistoryScreen(RunChanges, FramedScreen):
         if self.chosen:
             self.app.open_run(self.chosen, "run")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Of resuming and running again, offer the one that the run under the cursor allows."""
+        if action in ("resume", "rerun"):
+            finished = self._shown is not None and self._shown.status == "finished"
+            return finished == (action == "rerun")
+        return super().check_action(action, parameters)
+
     def action_resume(self) -> None:
-        """Go on with the chosen run, or run the same experiment again."""
+        """Resume an unfinished run."""
         if self.chosen:
             self.app.resume(self.chosen)
+
+    def action_rerun(self) -> None:
+        """Run a finished run's experiment again: nothing that is known is made again."""
+        self.action_resume()
 
     def action_search(self) -> None:
         """Find runs by words in their names, tags, states and experiments."""
