@@ -66,7 +66,7 @@ async def test_the_footer_says_whether_the_chosen_run_is_resumed_or_run_again(op
         await listed(app, pilot, 2)
         await until(pilot, lambda: offered(app)["r"] == "Resume")
         await pilot.press("j")
-        await until(pilot, lambda: offered(app)["r"] == "Run again")
+        await until(pilot, lambda: offered(app)["r"] == "Rerun")
         await pilot.press("k")
         await until(pilot, lambda: offered(app)["r"] == "Resume")
         await pilot.press("j")

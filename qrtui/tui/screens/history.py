@@ -40,7 +40,7 @@ class HistoryScreen(RunChanges, FramedScreen):
         Binding("enter", "open", "Compare", show=False),
         Binding("o", "table", "Table", show=False),
         Binding("r", "resume", "Resume", id="history.resume"),
-        Binding("r", "rerun", "Run again", id="history.resume"),
+        Binding("r", "rerun", "Rerun", id="history.resume"),
         Binding("slash", "search", "Find", key_display="/"),
         Binding("space", "mark", "Mark", key_display="Space"),
         Binding("c", "side_by_side", "Two"),
