@@ -117,7 +117,7 @@ def _draw_interval(cells: list[tuple[str, Pen]], low: float, high: float | None,
     cells[right] = ("┤" if high is not None and high <= axis.high else "▸", pen)
 
 
-_THROUGH = {"├": "┣", "┤": "┫", "│": "┿"}
+_THROUGH = {"├": "┣", "┤": "┫", "│": "┿", "◂": "◂", "▸": "▸"}
 
 
 def _draw_bar(cells: list[tuple[str, Pen]], start: int, end: int, pen: Pen) -> None:
@@ -181,16 +181,18 @@ def _widest(texts: Iterable[str]) -> int:
 
 
 def shortened(label: str, width: int) -> str:
-    """A label of `width` characters at most: the last word, then the longest ones lose their ends; numbers stay whole.
+    """A label of `width` characters at most: the last word, then the longest ones are cut; numbers stay whole.
 
     >>> shortened("gaussian 3e-3 published", 15), shortened("sentence apertium", 15), shortened("char", 15)
-    ('gauss 3e-3 publ', 'sentence aperti', 'char')
+    ('gaus… 3e-3 pub…', 'sentence apert…', 'char')
     """
     words = label.split(" ")
-    while sum(map(len, words)) + len(words) - 1 > width:
-        lengths = [0 if any(map(str.isdigit, word)) else len(word) for word in words]
-        at = len(words) - 1 if lengths[-1] > _SHORTEST_WORD else lengths.index(max(lengths))
-        if lengths[at] < 2:
+    sizes = [len(word) for word in words]
+    while sum(sizes) + len(words) - 1 > width:
+        sizable = [0 if any(map(str.isdigit, word)) else size for word, size in zip(words, sizes, strict=True)]
+        at = len(words) - 1 if sizable[-1] > _SHORTEST_WORD else sizable.index(max(sizable))
+        if sizable[at] <= 2:
             return label[: width - 1] + "…"
-        words[at] = words[at][:-1]
-    return " ".join(words)
+        sizes[at] -= 1
+    cut = zip(words, sizes, strict=True)
+    return " ".join(word if len(word) == size else f"{word[: size - 1]}…" for word, size in cut)

@@ -45,6 +45,22 @@ def test_bars_begin_at_one_and_the_better_side_is_right_of_it():
     assert "◂ original more robust   RRS   quantized more robust ▸" in said
 
 
+def test_a_bar_to_the_edge_leaves_the_arrowhead_of_an_interval_without_end():
+    chart = rrs_bars(measured())
+    (group,) = [group for group in chart.panels[0].groups if group.label == "char"]
+    bar = msgspec.structs.replace(group.bars[0], value=8.0, low=0.5, high=None)
+    panel = msgspec.structs.replace(chart.panels[0], groups=[msgspec.structs.replace(group, bars=[bar])])
+    assert "━▸" in lines(msgspec.structs.replace(chart, panels=[panel]))[0]
+
+
+def test_a_name_without_room_says_that_it_is_cut():
+    rows = [
+        msgspec.structs.replace(one, perturbation="sentence engine=apertium") if one.perturbation == "char" else one
+        for one in measured()
+    ]
+    assert lines(rrs_bars(rows), 40)[0].startswith("sente… ape… ")
+
+
 def test_a_ratio_beyond_the_axis_ends_in_an_arrowhead():
     chart = rrs_bars(Selection(models=("LLaMA 3B",), kinds=("word",)).of(measured_report(published_table())))
     beyond = [line for line in lines(chart) if "0.11 ↑" in line]
