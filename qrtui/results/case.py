@@ -182,7 +182,7 @@ def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
     shown = _inline_code if code else str
     verdict = f"{_MARKS.get(case.base, '✗')} {case.base or 'not judged yet'}"
     if case.plus is not None:
-        verdict += f", with the added tests {case.plus}"
+        verdict += f", with the added tests {'too' if case.plus == case.base else case.plus}"
     cost = (
         f", {case.tokens} tokens, {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
     )

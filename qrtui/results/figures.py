@@ -283,10 +283,15 @@ def _notes(shown: Sequence[Measured], *notes: str) -> tuple[str, ...]:
             None,
             [
                 "Published values: the paper's Table I." if {one.run for one in shown} == {"paper"} else "",
-                f"n = {' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))} tasks." if sizes else "",
+                f"n = {_tasks(sizes)}." if sizes else "",
                 *notes,
                 f"Noise by the {protocols[0]} protocol." if len(protocols) == 1 else "",
                 f"Not finished: {judged / planned:.0%} of what is shown is judged." if judged < planned else "",
             ],
         )
     )
+
+
+def _tasks(sizes: Sequence[int]) -> str:
+    least, most = sizes[0], sizes[-1]
+    return f"{least} to {most} tasks" if least < most else "1 task" if most == 1 else f"{most} tasks"

@@ -23,7 +23,7 @@ from qrtui.events import (
 )
 from qrtui.pace import seconds_left
 from qrtui.tui.engine import EngineFailed
-from qrtui.tui.wording import counted, in_bytes, in_time
+from qrtui.tui.wording import counted, in_bytes, in_time, short_label
 
 if TYPE_CHECKING:
     from qrtui.spec import Experiment
@@ -187,7 +187,7 @@ class RunState:
         self.conditions.add(event.condition)
         self.fetched = None
         share = f", {event.dose.share:.0%} of the weights perturbed" if event.dose else ""
-        self._note(f"{event.precision} {event.perturbation}: {event.to_generate} to generate{share}")
+        self._note(f"{event.precision} {short_label(event.perturbation)}: {event.to_generate} to generate{share}")
         self._changed(results=True)
 
     @fold.register

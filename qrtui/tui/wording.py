@@ -120,6 +120,15 @@ def scientific(level: float) -> str:
     return f"{float(digits):g}e{int(exponent)}"
 
 
+def short_label(label: str) -> str:
+    """A perturbation's label as all of the app says it.
+
+    >>> short_label("sentence engine=apertium"), short_label("char max_changes=9")
+    ('sentence apertium', 'char max_changes=9')
+    """
+    return label.replace(" engine=", " ")
+
+
 def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str], str]:
     """The perturbations' labels in short, less the noise protocol where all share one; and that protocol, or nothing.
 
@@ -130,7 +139,7 @@ def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str
     """
     noises = [label for label in perturbations if is_noise(label)]
     protocols = {label.split()[2] for label in noises}
-    short = {label: label.replace(" engine=", " ") for label in perturbations}
+    short = {label: short_label(label) for label in perturbations}
     if len(protocols) != 1:
         return short | {label: _short(label) for label in noises}, ""
     return short | {label: label.rpartition(" ")[0] for label in noises}, protocols.pop()

@@ -147,6 +147,20 @@ def _made_up(text: str):
     ]
 
 
+@pytest.mark.parametrize(
+    ("base", "plus", "said"),
+    [
+        ("missing function", "missing function", "✗ missing function, with the added tests too"),
+        ("passed", "failed", "✓ passed, with the added tests failed"),
+        ("failed", None, "✗ failed"),
+    ],
+)
+def test_a_verdict_is_said_once_where_the_added_tests_do_not_change_it(base, plus, said):
+    record, cases = _made_up("x")
+    one = msgspec.structs.replace(cases[0], base=base, plus=plus, tokens=9)
+    assert f"{said}, 9 tokens" in case_markdown(record, "t", [one])
+
+
 @given(st.text())
 def test_a_file_named_after_a_task_stays_in_its_folder(task):
     stem = case_file_stem(7, task)

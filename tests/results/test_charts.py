@@ -27,6 +27,15 @@ def test_rrs_bars_group_the_precisions_of_a_perturbation():
     assert (panel.groups[1].bars[0].value, panel.groups[1].bars[0].more_robust) == (None, "quantized")
 
 
+def test_the_number_of_tasks_is_said_in_the_singular_too():
+    one, *_ = measured()
+    more = [msgspec.structs.replace(other, n=one.n + 1) for other in measured()]
+    assert rrs_bars(measured()).notes[0].startswith(f"n = {one.n} tasks.")
+    assert f"n = {one.n} to {one.n + 1} tasks." in rrs_bars([*measured(), *more]).notes
+    single = [msgspec.structs.replace(other, n=1) for other in measured()]
+    assert "n = 1 task." in rrs_bars(single).notes
+
+
 def test_table_one_is_drawn_model_by_model():
     chart = rrs_bars(measured_report(published_table()))
     assert [panel.title for panel in chart.panels] == ["mbpp", "mbpp+", "humaneval", "humaneval+"]

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from qrtui.perturb.attack import Attack
 from qrtui.tui.widgets.panel import Panel
+from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.plan import Plan
@@ -52,18 +53,19 @@ def example_of(plan: Plan | None, attack: object) -> tuple[str, Content]:
     """A title, and the first prompt that the attack changes with the changes marked, or why it cannot be shown."""
     if not isinstance(attack, Attack):
         return "Example", Content.styled("Go to an attack to see what it does to a prompt.", "$muted")
+    title = f"Example: {short_label(attack.label)}"
     if plan is None:
-        return f"Example: {attack.label}", Content("")
+        return title, Content("")
     clean, attacked = (_prompts(plan, perturbation) for perturbation in ("clean", attack.label))
     if not clean or not attacked:
-        return f"Example: {attack.label}", Content.styled("Tick it to see what it does to a prompt.", "$muted")
+        return title, Content.styled("Tick it to see what it does to a prompt.", "$muted")
     task = next((task for task in clean if clean[task] != attacked[task]), next(iter(clean)))
     before, after = clean[task], attacked[task]
     if after.startswith(_NOT_YET) or before.startswith(_NOT_YET):
-        return f"Example: {attack.label}", Content.styled("Shown when what it works with is here.", "$muted")
+        return title, Content.styled("Shown when what it works with is here.", "$muted")
     from qrtui.tui.widgets.diff import marked
 
-    return f"Example: {attack.label} on {task}", marked(before.strip(), after.strip())
+    return f"{title} on {task}", marked(before.strip(), after.strip())
 
 
 def _prompts(plan: Plan, perturbation: str) -> dict[str, str]:

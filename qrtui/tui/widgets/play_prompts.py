@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import TextArea
 
 from qrtui.tui.widgets.attacked_prompt import AttackedPane
+from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.perturb.attack import AttackedPrompt
@@ -52,5 +53,5 @@ class PlayPrompts(Horizontal):
         """The prompt as the models get it where an attack is chosen: None and no problem where that lacks data."""
         attack = choice.attack()
         if attack is not None:
-            name = f"{choice.short_name()}, {attack.label}"
+            name = f"{choice.short_name()}, {short_label(attack.label)}"
             self.query_one(AttackedPane).show(name, choice.seed, changed, problem)

@@ -15,6 +15,7 @@ from qrtui.tui.play_wording import (
     turn_in_words,
 )
 from qrtui.tui.widgets.stream_pane import Shown, StreamPane
+from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.tui.play_choice import PlayChoice
@@ -45,7 +46,9 @@ class PlaySides(Horizontal):
         differing = differing_lines(play)
         precisions = turn.precisions if turn else (choice.baseline, choice.quantized)
         former = former_in_words(play.turn, chosen)
-        of = f": {turn_in_words(play.turn) if former else play.turn.perturbation.label}" if play.turn else ""
+        of = ""
+        if play.turn:
+            of = f": {turn_in_words(play.turn) if former else short_label(play.turn.perturbation.label)}"
         for at, (name, side) in enumerate(zip(_NAMES, play.sides, strict=True)):
             says, status = side_in_words(play, side, chosen is not None), status_in_words(side, turn)
             title = f"{precisions[at]} {name}{of}"
