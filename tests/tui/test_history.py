@@ -43,6 +43,24 @@ async def test_deleting_asks_first_and_can_be_undone(opened, database):
         assert [(run.id, run.name, run.judged) for run in store.runs()] == [(2, "second", 180), (1, "demo", 180)]
 
 
+async def test_the_cursor_is_on_the_run_that_undo_brought_back(opened, database):
+    for name in ("first", "second", "third"):
+        filled.fill(database, name=name)
+    async with opened() as (app, pilot):
+        await pilot.press("5")
+        await listed(app, pilot, 3)
+        await pilot.press("j", "d")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("left", "enter")
+        await listed(app, pilot, 2)
+        await pilot.press("G")
+        assert app.screen.chosen.name == "first"
+        await pilot.press("u")
+        await listed(app, pilot, 3)
+        await until(pilot, lambda: app.screen.chosen.name == "second")
+        await until(pilot, lambda: "second" in str(app.screen.query_one("#chosen-panel").border_title))
+
+
 async def test_a_stopped_run_is_resumed_with_its_own_experiment(opened, database, fake_run):
     filled.fill(database, judged=50, status="stopped")
     async with opened() as (app, pilot):

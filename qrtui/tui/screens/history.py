@@ -61,6 +61,7 @@ class HistoryScreen(RunChanges, FramedScreen):
         self._count = 0
         self._state = -1
         self._told = ""
+        self._restored: int | None = None
 
     def body(self) -> ComposeResult:
         """Runs above, the chosen one below."""
@@ -132,6 +133,9 @@ class HistoryScreen(RunChanges, FramedScreen):
         nothing.update(f"No run has “{printable(search.strip())}”. Esc shows all runs again.")
         self.query_one("#chosen-panel").display = bool(runs)
         table.show(runs, self.app.state.run if self.app.state.under_way else None, self._marked)
+        if self._restored is not None:
+            table.go_to(self._restored)
+            self._restored = None
         self._show_counts(search, every)
         self._show_chosen()
 
@@ -164,6 +168,10 @@ class HistoryScreen(RunChanges, FramedScreen):
     def forget(self, run: int) -> None:
         """A run was deleted: it is marked no more."""
         self._marked = tuple(id for id in self._marked if id != run)
+
+    def restored(self, run: int) -> None:
+        """A deleted run is back: the cursor goes to it."""
+        self._restored = run
 
     # The chosen run
 

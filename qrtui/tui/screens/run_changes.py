@@ -42,6 +42,9 @@ class RunChanges:
     def forget(self, run: int) -> None:
         """A run was deleted."""
 
+    def restored(self, run: int) -> None:
+        """A deleted run is back; it will be in what is read next."""
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Undo is offered only where something was deleted."""
         return bool(self._deleted) if action == "undo" else True
@@ -115,6 +118,7 @@ class RunChanges:
         self.refresh_bindings()
         number = await self._change(lambda store: store.restore_run(rows))
         if number is not None:
+            self.restored(number)
             again = "" if number == rows.id else f", now as run {number}"
             self.notify(f"Run {rows.id} is back{again}")
 

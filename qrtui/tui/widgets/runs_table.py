@@ -80,6 +80,12 @@ class RunsTable(FittedTable):
         """Show these runs as marked."""
         self.show(self._runs, self._under_way, marked)
 
+    def go_to(self, run: int) -> None:
+        """Move the cursor to a run, if it is in the list."""
+        places = [one.record.id for one in self._runs]
+        if run in places:
+            self.move_cursor(row=places.index(run))
+
     @property
     def chosen(self) -> RunRecord | None:
         """The run under the cursor."""
