@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -118,21 +119,32 @@ class Page:
 
 
 def folded(line: Line, width: int) -> list[Line]:
-    """A line cut into as many of `width` columns as it needs, its runs' looks kept."""
-    lines: list[list[Run]] = [[]]
-    room = width
-    for run in line.runs:
-        text = printable(run.text)
-        while text:
-            fits = _fitting(text, room) or (0 if lines[-1] else 1)
-            if fits:
-                lines[-1].append(Run(text[:fits], run.look))
-                room -= cell_len(text[:fits])
-                text = text[fits:]
-            if text:
-                lines.append([])
-                room = width
-    return [Line(runs, line.ground) for runs in lines]
+    """A line cut into as many of `width` columns as it needs, blanks at their ends aside; its runs' looks are kept.
+
+    It is cut after a blank where the second half of the room has one, so that words stay whole.
+    """
+    runs = [Run(printable(run.text), run.look) for run in line.runs]
+    text = "".join(run.text for run in runs)
+    cuts = [0]
+    while (fits := _fitting(rest := text[cuts[-1] :], width)) < len(rest.rstrip(" ")):
+        cuts.append(cuts[-1] + _cut_at(rest, max(1, fits)))
+    return [Line(_part(runs, *ends), line.ground) for ends in itertools.pairwise([*cuts, len(text)])]
+
+
+def _cut_at(text: str, fits: int) -> int:
+    """How many characters stand before the cut, where `fits` have room and a blank after them needs none."""
+    blank = text.rfind(" ", fits // 2, fits + 1)
+    return blank + 1 if text[: blank + 1].strip() else fits
+
+
+def _part(runs: Sequence[Run], start: int, end: int) -> list[Run]:
+    found = []
+    at = 0
+    for run in runs:
+        if text := run.text[max(0, start - at) : max(0, end - at)]:
+            found.append(Run(text, run.look))
+        at += len(run.text)
+    return found
 
 
 def _fitting(text: str, room: int) -> int:

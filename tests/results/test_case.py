@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qrtui.results.case import case_file_stem, case_json, case_markdown, case_text
 from qrtui.results.case_svg import case_svg
 from qrtui.results.columns import read_cases, read_column, read_columns, read_conditions, tasks_mentioning
-from qrtui.results.svg_page import CELL
+from qrtui.results.svg_page import CELL, Line, Run, folded
 
 from .conftest import fill
 
@@ -84,6 +84,21 @@ def test_the_picture_shows_the_four_with_what_differs_marked(run, cases):
     assert marked == ["fp32", "int8", "char", "fp32", "int8"]
     assert case_svg(run, "Demo/2", cases) == svg
     assert case_svg(run, "Demo/2", cases, dark=True) != svg
+
+
+def test_the_picture_folds_at_words_and_keeps_looks():
+    line = Line([Run("the endpoints are "), Run("not included", "changed"), Run(". None of them")], "differs")
+    texts = [["".join(run.text for run in piece.runs), piece.ground] for piece in folded(line, 24)]
+    assert texts == [["the endpoints are not ", "differs"], ["included. None of them", "differs"]]
+    looks = [[(run.text, run.look) for run in piece.runs] for piece in folded(line, 24)]
+    assert looks[1] == [("included", "changed"), (". None of them", "")]
+    assert [run.text for piece in folded(Line([Run("a " + "x" * 20)]), 10) for run in piece.runs] == [
+        "a xxxxxxxx",
+        "xxxxxxxxxx",
+        "xx",
+    ]
+    assert len(folded(Line([Run("x" * 10 + "  ")]), 10)) == 1
+    assert folded(Line([]), 10) == [Line([])]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=300))
