@@ -77,8 +77,10 @@ def _free_name(path: Path, migration: str) -> Path:
 
 def _refuse_foreign(db: Database, path: Path) -> None:
     known = {migration.name for migration in migrations._migrations}
+    # Before what is noted as applied: another process may be making tables, each together with its note.
+    has_tables = any(name != migrations.migrations_table for name in db.table_names())
     applied = [migration.name for migration in migrations.applied(db)]
     if any(name not in known for name in applied):
         raise StoreError(f"the database {path} was made by a newer qrtui", "update qrtui, or give another with --db")
-    if not applied and any(name != migrations.migrations_table for name in db.table_names()):
+    if not applied and has_tables:
         raise StoreError(f"the database {path} is another program's", "give another file with --db or QRTUI_DB")

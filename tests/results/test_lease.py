@@ -14,6 +14,8 @@ import pytest
 
 from qrtui.errors import StoreError
 from qrtui.results.lease import HeldError
+from qrtui.results.light_sqlite import Database
+from qrtui.results.schema import migrations
 from qrtui.results.store import Store
 
 from .conftest import fill, planned
@@ -119,3 +121,24 @@ def test_a_run_stopped_by_its_own_store_can_be_begun_in_another(tmp_path: Path) 
         first.end_run(run, "interrupted")
         assert second.begin_run("fixed", {}, planned(), {}) == run
         assert msgspec.structs.replace(second.run(), status="running") == first.run()
+
+
+@pytest.mark.parametrize("looks_at", [(Database, "table_names"), (type(migrations), "applied")])
+def test_a_database_that_another_process_makes_meanwhile_is_not_taken_for_a_foreign_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks_at: tuple[type, str]
+) -> None:
+    """It is made just after one has looked at the empty file's tables, or at what is noted in it as applied."""
+    path, made = tmp_path / "a.db", []
+    real = getattr(*looks_at)
+
+    def meanwhile(*given: object) -> object:
+        seen = real(*given)
+        if not made:
+            made.append(True)
+            Store(path).close()
+        return seen
+
+    monkeypatch.setattr(*looks_at, meanwhile)
+    with Store(path) as store:
+        assert store.runs() == []
+    assert made
