@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import os
 
+# As the program itself does.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -33,6 +36,7 @@ from qrtui.generate.steps.names import NAMES, Steps
 from qrtui.generate.ways.fastest import fastest_way
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load, unload
+from qrtui.models.packed import PackedWeight, can_pack
 from qrtui.models.precisions import PRECISIONS
 
 _READ_BYTES = 2**29
@@ -64,7 +68,10 @@ def measured(device: str) -> Device:
     flops, side = {}, 8192 if is_cuda else 2048
     for dtype in ("float32", "bfloat16", *(["float16"] if is_cuda else [])):
         left, right = (torch.randn(side, side, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
-        flops[dtype] = 2 * side**3 / seconds_of(lambda left=left, right=right: left @ right, is_cuda)  # type: ignore[misc]
+        # What a CPU can do at most it does with weights in its own order.
+        product = PackedWeight(right, None) if can_pack(right) else partial(torch.matmul, other=right)
+        seconds = seconds_of(partial(product, left), is_cuda)
+        flops[dtype] = 2 * side**3 / seconds
     return Device(bandwidth, flops)
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 
+# As the program itself does.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import argparse
 import statistics
