@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
-from textual.actions import ActionParseResult
+from textual.actions import ActionParseResult, parse
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -178,12 +178,14 @@ class QrtuiApp(TypedAhead, LeavesQuietly, Personal, Leaving, App[None]):
         return await super().run_action(action, default_namespace, namespaces)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action of the present room with its key, and what Textual offers."""
+        """Every action of the present room that does something now, with its key, and what Textual offers."""
         if isinstance(screen, FramedScreen):
             for meaning, keys, action in screen.actions():
-                yield SystemCommand(
-                    meaning[:1].upper() + meaning[1:], f"key {keys}", partial(screen.run_action, action)
-                )
+                namespace, name, parameters = parse(action)
+                if namespace or screen.check_action(name, parameters):
+                    yield SystemCommand(
+                        meaning[:1].upper() + meaning[1:], f"key {keys}", partial(screen.run_action, action)
+                    )
         for command in super().get_system_commands(screen):
             if command.title not in ("Quit", "Keys"):
                 yield command

@@ -76,6 +76,13 @@ def offered(app) -> dict[str, str]:
     return {key: active.binding.description for key, active in app.screen.active_bindings.items()}
 
 
+def in_the_palette(app) -> set[str]:
+    return {command.title for command in app.get_system_commands(app.screen)}
+
+
+RESUME, RERUN = "Resume an unfinished run", "Run a finished run's experiment again: nothing that is known is made again"
+
+
 async def test_the_footer_says_whether_the_chosen_run_is_resumed_or_run_again(opened, database, fake_run):
     filled.fill(database)
     filled.fill(database, name="second", status="stopped")
@@ -85,8 +92,10 @@ async def test_the_footer_says_whether_the_chosen_run_is_resumed_or_run_again(op
         await until(pilot, lambda: offered(app)["r"] == "Resume")
         await pilot.press("j")
         await until(pilot, lambda: offered(app)["r"] == "Rerun")
+        assert {RESUME, RERUN} & in_the_palette(app) == {RERUN}
         await pilot.press("k")
         await until(pilot, lambda: offered(app)["r"] == "Resume")
+        assert {RESUME, RERUN} & in_the_palette(app) == {RESUME}
         await pilot.press("j")
         await pilot.press("r")
         await until(pilot, lambda: fake_run.experiments)
@@ -116,13 +125,12 @@ async def test_the_mouse_goes_from_room_to_room_and_the_palette_knows_every_acti
     async with opened() as (app, pilot):
         await pilot.click(list(app.screen.query(RoomTab))[2])
         await until(pilot, lambda: app.current_mode == "compare")
-        offered = {command.title for command in app.get_system_commands(app.screen)}
         assert {
             "Go to the next task where the two diverge",
             "Copy the case as Markdown",
             "Go to Setup",
             "Quit",
-        } <= offered
+        } <= in_the_palette(app)
 
 
 async def test_compare_and_run_show_the_latest_run_unasked(opened, database):
