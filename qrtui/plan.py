@@ -352,6 +352,8 @@ def determinants_of(
     versions = library_versions(quantized=recipe.quantized) | {"prompt": PROMPT_VERSION}
     if noise:
         versions["noise"] = NOISE_VERSION
+    # Where a completion depends on what is decoded with it, one decoded by itself is another.
+    alone = {"batch_size": 1} if recipe.sees_batch and settings.batch_size == 1 else {}
     return Determinants(
         revision=weights,
         precision=precision,
@@ -359,7 +361,7 @@ def determinants_of(
         noise=msgspec.to_builtins(noise),
         prompt=prompt,
         style=style,
-        settings=settings.determining(),
+        settings={**settings.determining(), **alone},
         seed=seed if settings.temperature > 0 else 0,
         sample=0,
         device=device,

@@ -219,6 +219,18 @@ def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(
     assert known.from_earlier_runs == {"int8": 12}
     assert any(line.startswith("int8: 12 results from earlier runs") for line in provenance_lines(known))
 
+    # Those of single prompts are others, which no run's batches bear upon.
+    with Store(database) as store:
+        plan = make_plan(alone, store)
+        assert {group.precision: len(group.jobs) for group in plan.groups} == {"fp32": 0, "int8": 12}
+    execute(alone, database)
+    execute(msgspec.structs.replace(alone, name="again"), database)
+    with Store(database) as store:
+        assert (make_plan(alone, store).to_generate, make_plan(torn, store).to_generate) == (0, 0)
+        with store.writing() as db:
+            db.execute("UPDATE runs SET started = '2999-01-01' WHERE id = 4")
+        assert provenance(store, store.run("4")).from_earlier_runs == {}
+
     # And that it is the batches: what is missing alone comes out otherwise.
     monkeypatch.setattr(Group, "decoded", property(lambda group: group.jobs))
     execute(torn, tmp_path / "only-missing.db")

@@ -59,6 +59,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 def provenance(store: Store, run: RunRecord) -> Provenance:
     """The provenance of a run."""
     noted = run.environment
+    alone = run.experiment.get("generation", {}).get("batch_size") == 1
+    batched = [name for name in PRECISIONS if PRECISIONS[name].sees_batch and not alone]
     file = re.sub(r"[^\w.+-]+", "-", run.name).strip("-") + ".toml"
     return Provenance(
         command=f"qrtui run {file}",
@@ -72,7 +74,7 @@ def provenance(store: Store, run: RunRecord) -> Provenance:
         attacks=noted.get("attacks") or {},
         started=run.started,
         finished=run.finished,
-        from_earlier_runs=store.made_before(run.id, (name for name in PRECISIONS if PRECISIONS[name].sees_batch)),
+        from_earlier_runs=store.made_before(run.id, batched),
         **{key: noted.get(key) for key in _NOTED},
     )
 
