@@ -223,10 +223,16 @@ async def test_a_run_is_exported_into_a_folder_that_another_database_takes(opene
         await typed(app, pilot, AskPath, "taken/along")
         await until(pilot, lambda: (tmp_path / "taken" / "along").exists())
         await pilot.press("e")
-        await typed(app, pilot, AskPath, "taken/along")
-        await until(
-            pilot, lambda: "is there already" in "".join(str(part.content) for part in app.screen.query("Label"))
-        )
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        dialog, field = app.screen, app.screen.query_one(Input)
+        field.value = "taken/along"
+        await pilot.press("enter")
+        await until(pilot, lambda: "is there already" in str(dialog.query_one(".dialog-problem").content))
+        assert (app.screen, field.value) == (dialog, "taken/along")
+        field.value += "-too"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not dialog)
+        assert (tmp_path / "taken" / "along-too").exists()
     with Store(tmp_path / "other.db") as other:
         assert import_run(other, tmp_path / "taken" / "along").completions == 50
 

@@ -314,6 +314,53 @@ async def test_a_preset_can_be_saved_by_its_name_alone(opened, tmp_path, monkeyp
     assert load_preset("night") == filled.EXPERIMENT
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong", "problem", "right", "done"),
+    [
+        ("ctrl+o", "quick-lok", "there is no preset 'quick-lok'", "quick-look", "quick-look.toml loaded"),
+        ("ctrl+s", "file/x.toml", "file/x.toml cannot be written", "mine/x.toml", "mine/x.toml"),
+        ("ctrl+s", "n" * 300, "cannot be written: File name too long", "new.toml", "new.toml"),
+        ("m", "smollm", "no model is called 'smollm'", "org/model", None),
+    ],
+)
+async def test_what_was_typed_wrong_stays_to_be_mended(opened, tmp_path, key, wrong, problem, right, done):
+    (tmp_path / "file").touch()
+    async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        dialog, field = app.screen, app.screen.query_one(Input)
+        field.value = wrong
+        await pilot.press("enter")
+        await until(pilot, lambda: problem in str(dialog.query_one(".dialog-problem", Label).content))
+        assert (app.screen, field.value) == (dialog, wrong)
+        field.value = right
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not dialog)
+        assert done is None or any(done in str(one.message) for one in app._notifications)
+        assert ("org/model" in app.screen.query_one("#models", CheckList).ticked) == (done is None)
+
+
+async def test_a_preset_that_is_there_is_replaced_only_if_wanted(opened, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text("kept")
+    async with opened(experiment=filled.EXPERIMENT) as (app, pilot):
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, AskPath))
+        dialog, field = app.screen, app.screen.query_one(Input)
+        field.value = "./mine"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is dialog)
+        await until(pilot, lambda: "mine.toml is kept" in str(dialog.query_one(".dialog-problem", Label).content))
+        assert (field.value, mine.read_text()) == ("./mine", "kept")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("left", "enter")
+        await until(pilot, lambda: app.screen not in (dialog,) and not isinstance(app.screen, Question))
+    assert load_preset(str(mine)) == filled.EXPERIMENT
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 async def test_nothing_of_it_is_outside_the_screen(opened, size):
     async with opened(size=size, experiment=filled.EXPERIMENT) as (app, pilot):

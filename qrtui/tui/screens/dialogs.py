@@ -92,15 +92,13 @@ class Question(Dialog[str]):
 
 
 class AskPath(Dialog[str | None]):
-    """A line to type a path in; None on Escape.
+    """A line to type a path in (or what else is tried before it is taken); None on Escape.
 
     `attempt` does what the path is for while the dialog stays: where it raises a QrtuiError, that is shown beside the
     path as it was typed, to be mended. Escape cancels it.
     """
 
-    def __init__(
-        self, title: str, text: str, path: str, attempt: Callable[[str], Awaitable[None]] | None = None
-    ) -> None:
+    def __init__(self, title: str, text: str, path: str, attempt: Callable[[str], Awaitable[None]]) -> None:
         super().__init__()
         self._title = title
         self._text = text
@@ -120,18 +118,18 @@ class AskPath(Dialog[str | None]):
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
         path = event.value.strip()
-        if self._attempt is None or not path:
-            self.dismiss(path or None)
+        if not path:
+            self.dismiss(None)
         elif not self._trying:
             self._trying = True
-            self._try(self._attempt, path)
+            self._try(path)
 
     @work
-    async def _try(self, attempt: Callable[[str], Awaitable[None]], path: str) -> None:
+    async def _try(self, path: str) -> None:
         problem = self.query_one(".dialog-problem", Label)
         problem.display = False
         try:
-            await attempt(path)
+            await self._attempt(path)
         except QrtuiError as error:
             problem.update("\n".join(filter(None, [error.problem, error.way_out])))
             problem.display = True

@@ -77,16 +77,13 @@ class RunChanges:
         if run is None:
             return
         text = "A folder that is not there yet. On another machine: qrtui import FOLDER"
-        path = await self.app.push_screen_wait(AskPath(f"Export run {run.id}", text, f"qrtui-run-{run.id}"))
-        if not path:
-            return
-        folder = expanded(path).absolute()
-        try:
+
+        async def attempt(typed: str) -> None:
+            folder = expanded(typed).absolute()
             await asyncio.to_thread(_export, self.app.database, run.id, folder)
-        except QrtuiError as error:
-            self.report(error)
-            return
-        self.notify(f"Run {run.id} is in {folder}", markup=False)
+            self.notify(f"Run {run.id} is in {folder}", markup=False)
+
+        await self.app.push_screen_wait(AskPath(f"Export run {run.id}", text, f"qrtui-run-{run.id}", attempt))
 
     @work
     async def action_delete(self) -> None:

@@ -41,20 +41,16 @@ class EditsOfSetup(PresetsOfSetup):
     @work
     async def action_add_model(self) -> None:
         """Add a model that is not in the catalog."""
-        typed = await self.app.push_screen_wait(AskPath("Other model", "A hub id, a folder, or a .gguf file", ""))
-        if not typed:
-            return
         from qrtui.models.catalog import resolve
 
-        try:
+        async def attempt(typed: str) -> None:
             resolve(typed)
-        except QrtuiError as error:
-            self.report(error)
-            return
-        models = self.query_one("#models", CheckList)
-        models.show(items.model_items((*models.ticked, typed), (), self.machine))
-        self.show_memory()
-        self.replan()
+            models = self.query_one("#models", CheckList)
+            models.show(items.model_items((*models.ticked, typed), (), self.machine))
+            self.show_memory()
+            self.replan()
+
+        await self.app.push_screen_wait(AskPath("Other model", "A hub id, a folder, or a .gguf file", "", attempt))
 
     # Attacks
 

@@ -9,6 +9,7 @@ from textual import on, work
 from textual.widgets import Select
 
 from qrtui.errors import PresetError, QrtuiError
+from qrtui.paths import is_file
 from qrtui.presets import (
     file_to_save,
     find_preset,
@@ -64,26 +65,26 @@ class PresetsOfSetup(FramedScreen):
     @on(Select.Changed, "#preset")
     def _preset_chosen(self, event: Select.Changed) -> None:
         if event.value is not Select.NULL:
-            self._load(str(event.value))
+            try:
+                self._load(str(event.value))
+            except QrtuiError as error:
+                self.report(error)
 
     @work
     async def action_load(self) -> None:
         """Load a preset from a file."""
-        path = await self.app.push_screen_wait(
-            AskPath("Load preset", "A preset's file (.toml), or a preset's name", "")
-        )
-        if path and self._load(path):
-            self.list_presets(path)
 
-    def _load(self, preset: str) -> bool:
-        try:
-            experiment = load_preset(preset)
-        except QrtuiError as error:
-            self.report(error)
-            return False
-        self.fill(experiment)
+        async def attempt(typed: str) -> None:
+            self._load(typed)
+            self.list_presets(typed)
+
+        await self.app.push_screen_wait(
+            AskPath("Load preset", "A preset's file (.toml), or a preset's name", "", attempt)
+        )
+
+    def _load(self, preset: str) -> None:
+        self.fill(load_preset(preset))
         self.notify(f"{find_preset(preset).name} loaded", markup=False)
-        return True
 
     @work
     async def action_save(self) -> None:
@@ -97,20 +98,19 @@ class PresetsOfSetup(FramedScreen):
         name = experiment.name.replace("/", "-")
         # The name of a shipped one goes on to mean that one.
         file = own_presets_folder() / f"{f'my-{name}' if name in preset_names() else name}.toml"
-        typed = await self.app.push_screen_wait(AskPath("Save preset", words, str(file)))
-        path = file_to_save(typed) if typed else None
-        if path is None or not await self._may_write(path):
-            return
-        try:
-            save_preset(experiment, path)
-        except PresetError as error:
-            self.report(error)
-            return
-        self.list_presets(str(path))
-        self.notify(f"Saved to {path.resolve()}", markup=False)
 
-    async def _may_write(self, path: Path) -> bool:
-        if not path.exists():
-            return True
-        replace = Question("Replace the file?", f"{path} is there already.", replace="Replace", keep="Keep it")
-        return await self.app.push_screen_wait(replace) == "replace"
+        async def attempt(typed: str) -> None:
+            path = file_to_save(typed)
+            await self._refuse_to_replace(path)
+            save_preset(experiment, path)
+            self.list_presets(str(path))
+            self.notify(f"Saved to {path.resolve()}", markup=False)
+
+        await self.app.push_screen_wait(AskPath("Save preset", words, str(file), attempt))
+
+    async def _refuse_to_replace(self, path: Path) -> None:
+        """Raise PresetError where the file is there and the person wants to keep it."""
+        if is_file(path):
+            replace = Question("Replace the file?", f"{path} is there already.", replace="Replace", keep="Keep it")
+            if await self.app.push_screen_wait(replace) != "replace":
+                raise PresetError(f"{path} is kept as it is", "give another name")
