@@ -284,6 +284,18 @@ def test_the_command_tells_the_same_and_keeps_it(room, turn, file):
     assert told["sides"][0]["text"] in out
 
 
+def test_an_assertion_that_python_cannot_read_is_told_and_not_passed_over(room, turn):
+    broken = SQUARE + "assert sq(2) = 4\n"
+    given = ["--model", turn.model.id, "--precision", "bf16", "--max-new-tokens", "3"]
+    code, out, _ = tried(room.database, "--text", broken, *given)
+    assert code == 0
+    assert out.count("no test, as Python cannot read it: assert sq(2) = 4") == 2
+    code, out, _ = tried(room.database, "--text", broken, *given, "--json")
+    assert json.loads(out)["unread_tests"] == ["assert sq(2) = 4"]
+    code, out, _ = tried(room.database, "--text", SQUARE, *given)
+    assert (code, "no test" in out) == (0, False)
+
+
 def test_the_command_refuses_in_one_line(room, turn):
     given = ["--text", "w5", "--model", turn.model.id]
     for more, words in [

@@ -55,15 +55,22 @@ def task_of(prompt: str, picked: Task | None) -> Task:
     )
 
 
+def unread_assertions(prompt: str) -> list[str]:
+    """The lines of the prompt that begin like assertions and are no tests, since Python cannot read them."""
+    return [line.strip() for line in _ASSERT.findall(prompt) if _assertion(line) is None]
+
+
 def _assertions(prompt: str) -> Iterator[ast.Assert]:
     """The lines of the prompt that are assertions, however deep they stand in a docstring."""
-    for line in _ASSERT.findall(prompt):
-        try:
-            (statement,) = ast.parse(line.strip()).body
-        except (SyntaxError, ValueError):
-            continue
-        if isinstance(statement, ast.Assert):
-            yield statement
+    return (statement for line in _ASSERT.findall(prompt) if (statement := _assertion(line)) is not None)
+
+
+def _assertion(line: str) -> ast.Assert | None:
+    try:
+        (statement,) = ast.parse(line.strip()).body
+    except (SyntaxError, ValueError):
+        return None
+    return statement if isinstance(statement, ast.Assert) else None
 
 
 def _function_of(asserts: list[ast.Assert]) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
-from qrtui.playground.own_task import is_own
+from qrtui.playground.own_task import is_own, unread_assertions
 from qrtui.playground.turn import Turn
 from qrtui.printable import printable
 from qrtui.tasks.datasets import scored_by_plus
@@ -41,6 +41,7 @@ def turn_json(turn: Turn, prompt: str, sides: Sequence[Side]) -> dict[str, Any]:
         "before": turn.prompt,
         "prompt": prompt,
         "changed": prompt != turn.prompt,
+        "unread_tests": _unread(turn),
         "sides": [_side_json(side, turn, is_original=at == 0) for at, side in enumerate(sides)],
     }
 
@@ -71,8 +72,9 @@ def side_lines(side: Side, turn: Turn) -> list[str]:
     known = ", made before" if written.known else ""
     cut = ", cut off at the token limit" if written.finish == "length" else ""
     lines = [f"{written.tokens} tokens{rate}{first}{known}{cut}"]
+    unread = [f"no test, as Python cannot read it: {line}" for line in _unread(turn)]
     if verdict is None:
-        return [*lines, "not judged"]
+        return [printable(line) for line in (*lines, "not judged", *unread)]
     lines.append(status_of(verdict, turn.task.dataset))
     if verdict.failing_input:
         got = verdict.got if verdict.got is not None else verdict.error or "nothing"
@@ -80,7 +82,12 @@ def side_lines(side: Side, turn: Turn) -> list[str]:
         lines.append(f"{verdict.failing_input}: {wanted}got {got}")
     elif verdict.error:
         lines.append(verdict.error)
+    lines += unread
     return [printable(" ".join(line.split())) for line in lines]
+
+
+def _unread(turn: Turn) -> list[str]:
+    return unread_assertions(turn.prompt) if is_own(turn.task) else []
 
 
 def turn_markdown(turn: Turn, prompt: str, sides: Sequence[Side]) -> str:
