@@ -116,6 +116,16 @@ def test_the_rrs_interval_holds_the_ratio_and_is_open_where_the_quantized_model_
     assert bootstrap_rrs(clean, clean, clean, clean) == UNTOLD
 
 
+def test_an_rrs_of_which_most_resamples_say_nothing_has_no_interval():
+    # Each model gains a little more than it loses: in 60 % of the resamples neither loses anything.
+    lost_9, lost_8 = [1] * 9 + [0] * 10 + [1] * 21, [1] * 8 + [0] * 10 + [1] * 22
+    gained_9, gained_8 = [0] * 9 + [1] * 31, [0] * 8 + [1] * 32
+    assert bootstrap_rrs(lost_9, gained_9, lost_8, gained_8) == UNTOLD
+    # With two gains less it is 41 %.
+    lost_9[17:19], lost_8[16:18] = [1, 1], [1, 1]
+    assert bootstrap_rrs(lost_9, gained_9, lost_8, gained_8).low == 0
+
+
 def test_the_four_scores_of_a_task_stay_together():
     clean, lost = [1] * 60, [0] * 30 + [1] * 30
     paired = bootstrap_rrs(clean, lost, clean, [0] * 29 + [1] * 31)

@@ -3,6 +3,7 @@
 import pytest
 
 from qrtui.results.published import published_table
+from qrtui.results.report import make_report
 from qrtui.results.table import table
 
 from .conftest import fill
@@ -32,6 +33,19 @@ def test_a_run_under_way_compares_only_tasks_judged_in_all_four_cells(store):
     assert (rows["fp32", "char"].n, rows["fp32", "char"].total) == (3, 4)
     # Of the first three tasks each model loses one: 1/3 against 1/3.
     assert (rows["int8", "char"].rrs, rows["int8", "char"].more_robust) == (1.0, "equal")
+
+
+def test_a_cell_that_lags_behind_takes_the_other_three_back_to_its_tasks(store):
+    run = fill(store, fewer={("int8", "char"): 3})
+    rows = rows_of(store, run)
+    assert [rows[cell].n for cell in (("fp32", "clean"), ("fp32", "char"), ("int8", "clean"), ("int8", "char"))] == [
+        4, 4, 4, 3,
+    ]  # fmt: skip
+    # The original loses two of its four tasks, and one of the three that all have; so does the quantized model.
+    assert (rows["fp32", "char"].drop, rows["int8", "char"].drop) == (0.5, pytest.approx(1 / 3))
+    assert (rows["int8", "char"].rrs, rows["int8", "char"].more_robust) == (1.0, "equal")
+    compared = make_report(store, store.run(str(run))).conditions[-1]
+    assert (compared.n_compared, compared.drop_difference) == (3, 0)
 
 
 def test_nothing_judged_gives_no_numbers(store):
