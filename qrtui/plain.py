@@ -29,6 +29,7 @@ from qrtui.events import (
 )
 from qrtui.judge.verdict import level_in_words
 from qrtui.pace import seconds_left
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable, unfiltered
 from qrtui.spec import Experiment
 
@@ -112,9 +113,10 @@ class Narrator:
             case ConditionStarted():
                 if not self._names:
                     self._generating = self._clock()
-                self._names[event.condition] = f"{event.model} {event.precision} {event.perturbation}"
+                name = f"{event.model} {event.precision} {perturbation_name(event.perturbation)}"
+                self._names[event.condition] = name
                 if event.dose is not None:
-                    self.say(f"{event.model} {event.precision} {event.perturbation}: {event.dose.in_words}")
+                    self.say(f"{name}: {event.dose.in_words}")
             case Decoding(tokens, seconds, active):
                 self._in_flight = active
                 self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""

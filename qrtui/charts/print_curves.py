@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from qrtui.charts.print_page import COLOURS, DASHES, GREY, MARKS, ORIGINAL, Page, place
-from qrtui.results.charts import Curve, CurveChart, CurvePanel, level_text
+from qrtui.perturb.naming import level_name
+from qrtui.results.charts import Curve, CurveChart, CurvePanel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def _draw_panel(axes: Axes, chart: CurveChart, panel: CurvePanel, places: dict[s
     axes.set_title(panel.title, loc="left", pad=4)
     axes.text(0.02, 0.03, _shares(panel), transform=axes.transAxes, size=5.5, color=GREY, va="bottom", linespacing=1.3)
     axes.set_xticks(
-        [x[level] for level in panel.levels], [level_text(level) if level else "0\nclean" for level in panel.levels]
+        [x[level] for level in panel.levels], [level_name(level) if level else "0\nclean" for level in panel.levels]
     )
     axes.set_xlabel(chart.x_axis, labelpad=2)
     axes.set_ylabel(chart.y_axis, labelpad=3)

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from qrtui.charts.print_page import GREY, ColumnNames, Page, room_for_names, text_width
+from qrtui.perturb.naming import perturbation_name
 from qrtui.results.clean_loss import percent
 from qrtui.results.report_tables import rrs_text
 from qrtui.results.table_one import Headline, TableOne, TableOneCell
@@ -25,7 +26,8 @@ def table_figure(table: TableOne, width: float) -> Figure:
     precisions = [row.precision for row in table.rows]
     left = room_for_names(max(map(len, names)) + 1 + max(map(len, precisions)) + 2, width)
     cell = (width - left) / len(table.columns)
-    names_above = ColumnNames([column.perturbation for column in table.columns], cell)
+    perturbations = [perturbation_name(column.perturbation) for column in table.columns]
+    names_above = ColumnNames(perturbations, cell)
     page = Page(
         width,
         f"RRS: {table.title}",
@@ -38,7 +40,7 @@ def table_figure(table: TableOne, width: float) -> Figure:
     )
     axes = page.axes()[0]
     _draw(axes, table, cell)
-    names_above.write(axes, [column.perturbation for column in table.columns])
+    names_above.write(axes, perturbations)
     _name_rows(axes, table, text_width(max(map(len, precisions)) + 2))
     _name_datasets(axes, table, names_above.height)
     return page.figure

@@ -10,7 +10,8 @@ from rich.style import Style
 from rich.text import Text
 
 from qrtui.charts.palette import Palette, Pen, slots, style
-from qrtui.results.charts import CurveChart, CurvePanel, level_text
+from qrtui.perturb.naming import level_name
+from qrtui.results.charts import CurveChart, CurvePanel
 
 MARKS = ("●", "■", "▲", "◆", "✚", "▼")
 """The original's mark, then those of the quantized precisions: curves are told apart without colour."""
@@ -110,7 +111,7 @@ def _plot(chart: CurveChart, panel: CurvePanel, width: int, height: int, marks: 
 def _set_rulers(figure: Any, places: dict[float, float], top: float, height: int) -> None:
     last = max(places.values())
     figure.ruler("x").lim(-2, last + 3).alignment(lim="edge")
-    figure.ruler("x").ticks(list(places.values()), [level_text(level) for level in places])
+    figure.ruler("x").ticks(list(places.values()), [level_name(level) for level in places])
     step = next((step for step in _Y_STEPS if top / step <= height / _ROWS_PER_TICK), top)
     ticks = [step * at for at in range(int(top / step + 1e-9) + 1)]
     figure.ruler("y", 0).lim(0, top * 1.02).alignment(lim="edge")
@@ -126,7 +127,7 @@ def _level_places(levels: Sequence[float], width: int) -> dict[float, float]:
     columns: dict[float, float] = {}
     for level, place in places.items():
         before = next(reversed(columns), None)
-        least = 0.0 if before is None else columns[before] + (len(level_text(before)) + len(level_text(level))) / 2 + 1
+        least = 0.0 if before is None else columns[before] + (len(level_name(before)) + len(level_name(level))) / 2 + 1
         columns[level] = max(place * scale, least)
     return columns
 

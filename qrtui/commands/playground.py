@@ -10,6 +10,7 @@ import click
 
 from qrtui import paths
 from qrtui.commands import options
+from qrtui.perturb.naming import perturbation_name
 
 if TYPE_CHECKING:
     from qrtui.events import Event
@@ -191,7 +192,7 @@ class _Teller:
                 click.echo(text, err=True)
             case TurnStarted(_, prompt, _):
                 self.prompt = prompt
-                self._say(f"prompt ({self._turn.perturbation.label}):\n{prompt.rstrip()}\n")
+                self._say(f"prompt ({perturbation_name(self._turn.perturbation.label)}):\n{prompt.rstrip()}\n")
             case Streamed(_, original, quantized):
                 self._written = [original, quantized]
                 self._stream()

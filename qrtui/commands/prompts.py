@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qrtui.commands import options
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable, unfiltered
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _prompt_lines(
     before, after = _coloured(attacked) if coloured else (printable(attacked.before), printable(attacked.after))
     changes = f"{len(attacked.edits)} change{'s' if len(attacked.edits) > 1 else ''}"
     yield f"before:\n{before.rstrip()}\n"
-    yield f"after ({printable(chosen.label)}, seed {seed}, {changes}):\n{after.rstrip()}\n"
+    yield f"after ({printable(perturbation_name(chosen.label))}, seed {seed}, {changes}):\n{after.rstrip()}\n"
     if not coloured:
         yield "changed lines:"
         yield from (printable(line) for line in _changed_lines(attacked.before, attacked.after))
@@ -260,7 +261,7 @@ def _strength_lines(
     head = ("attack", "paper", "changed", "characters", "words", "share of words", "similarity")
     body = [
         (
-            chosen.label,
+            perturbation_name(chosen.label),
             _in_paper(chosen),
             f"{strength.changed} ({strength.share_changed:.0%})",
             _two(strength.characters, ".1f"),
@@ -277,7 +278,7 @@ def _strength_lines(
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for chosen, _, in_code in rows:
         if in_code:
-            yield f"{chosen.label} differs in code too in {in_code} of {prompts} prompts"
+            yield f"{perturbation_name(chosen.label)} differs in code too in {in_code} of {prompts} prompts"
 
 
 def _in_paper(chosen: Attack) -> str:

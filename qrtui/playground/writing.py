@@ -10,6 +10,7 @@ import msgspec
 
 from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
+from qrtui.perturb.naming import perturbation_name
 from qrtui.playground.own_task import is_own, unread_assertions
 from qrtui.playground.turn import Turn
 from qrtui.printable import printable
@@ -95,7 +96,7 @@ def turn_markdown(turn: Turn, prompt: str, sides: Sequence[Side]) -> str:
     name = "A prompt of my own" if is_own(turn.task) else turn.task.task_id
     edited = ", edited" if turn.is_edited else ""
     seed = "" if turn == turn.clean() else f", seed {turn.seed}"
-    parts = [f"# {name}{edited}: {turn.perturbation.label}{seed}", "", *_fenced(prompt, "")]
+    parts = [f"# {name}{edited}: {perturbation_name(turn.perturbation.label)}{seed}", "", *_fenced(prompt, "")]
     for at, side in enumerate(sides):
         kind = "quantized" if at else "original"
         parts += ["", f"## {turn.model.id} {side.precision} ({kind})", ""]

@@ -10,6 +10,7 @@ import msgspec
 
 from qrtui.errors import QrtuiError
 from qrtui.perturb.attack import PAPERS_KINDS
+from qrtui.perturb.naming import perturbation_name
 from qrtui.results.clean_loss import CleanLoss, clean_losses
 from qrtui.results.families import KnownAs
 from qrtui.results.merged import Cell, Merged, merge, paper_part, precision_place
@@ -241,4 +242,5 @@ def _near_the_papers(first: Merged, second: Merged, shared: Sequence[_Key]) -> l
     """Perturbations of the paper's kinds but with parameters of their own."""
     compared = {perturbation for *_, perturbation in shared}
     labels = dict.fromkeys(cell.condition.perturbation for side in (first, second) for cell in side.cells)
-    return [name for name in labels if name.partition(" ")[0] in PAPERS_KINDS and " " in name and name not in compared]
+    near = [name for name in labels if name.partition(" ")[0] in PAPERS_KINDS and " " in name and name not in compared]
+    return list(map(perturbation_name, near))

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import json_text
 from qrtui.results.against import Against, Agreement, Pair, Side
 from qrtui.results.clean_loss import in_words as clean_loss_in_words
@@ -72,7 +73,12 @@ def _grid(compared: Against) -> Grid:
     groups = (*([Group("", ("n",))] if once else []), *(group for group, _ in written), _JUDGEMENT)
     rows = []
     for at, pair in enumerate(pairs):
-        stub = (f"{pair.family} {pair.size}".strip(), pair.precision, pair.dataset, pair.perturbation)
+        stub = (
+            f"{pair.family} {pair.size}".strip(),
+            pair.precision,
+            pair.dataset,
+            perturbation_name(pair.perturbation),
+        )
         told = [_measure(some[at], column) for group, some in written for column in group.columns]
         rows.append((*stub, *([str(pair.first.n)] if once else []), *told, *_judgement(pair)))
     return Grid(("model", "precision", "data set", "perturbation"), groups, rows)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import one_line, printable
 from qrtui.results.columns import deciding
 from qrtui.results.differences import changed_words
@@ -124,7 +125,11 @@ def _overview(model: str, cases: Sequence[Case]) -> list[list[str]]:
     return [
         head,
         *(
-            [kind, *(_verdict(cells.get((kind, precision), [])) for precision in precisions), _fate(case, cases)]
+            [
+                perturbation_name(kind),
+                *(_verdict(cells.get((kind, precision), [])) for precision in precisions),
+                _fate(case, cases),
+            ]
             for kind, case in kinds.items()
         ),
     ]
@@ -165,7 +170,7 @@ def _by_prompt(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
     for case in cases:
         groups.setdefault(case.prompt, []).append(case)
     return [
-        (", ".join(dict.fromkeys(case.condition.perturbation for case in sharing)), sharing)
+        (", ".join(dict.fromkeys(perturbation_name(case.condition.perturbation) for case in sharing)), sharing)
         for sharing in groups.values()
     ]
 
@@ -173,9 +178,8 @@ def _by_prompt(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
 def _title(case: Case) -> str:
     kind = "original" if case.condition.is_baseline else "quantized"
     sample = f", sample {case.sample + 1}" if case.sample else ""
-    return one_line(
-        f"{case.condition.model} {case.condition.precision} ({kind}), {case.condition.perturbation}{sample}"
-    )
+    perturbation = perturbation_name(case.condition.perturbation)
+    return one_line(f"{case.condition.model} {case.condition.precision} ({kind}), {perturbation}{sample}")
 
 
 def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:

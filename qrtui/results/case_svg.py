@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable
 from qrtui.results.case import deciding_status
 from qrtui.results.differences import are_alike, changed_spans, changes, paired_lines
@@ -140,7 +141,7 @@ def _label(row: _Row, clean: _Row) -> str:
         return "clean prompt"
     dose = next((case.condition.dose for case in (row.quantized, row.original) if case and case.condition.dose), None)
     fate = "" if row.prompt != clean.prompt else ": the same prompt" + (f", {dose.in_words}" if dose else "")
-    return f"{row.perturbation}{fate}"
+    return f"{perturbation_name(row.perturbation)}{fate}"
 
 
 def _prompt_lines(clean: str, prompt: str) -> list[Line]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import json_text
 from qrtui.results.case import case_markdown, case_text
 from qrtui.results.records import Case, ConditionRecord, RunRecord
@@ -99,7 +100,7 @@ def _counts(cases: Sequence[PartedCase]) -> list[str]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for case in cases:
         c = case.condition
-        found[f"{c.model} {c.precision}, {c.dataset}, {c.perturbation}"][case.wins] += 1
+        found[f"{c.model} {c.precision}, {c.dataset}, {perturbation_name(c.perturbation)}"][case.wins] += 1
     return [
         f"{where}: {sides['original']} only the original passes, {sides['quantized']} only the quantized"
         for where, sides in found.items()
@@ -108,7 +109,8 @@ def _counts(cases: Sequence[PartedCase]) -> list[str]:
 
 def _written(run: RunRecord, case: PartedCase, form: CaseForm) -> str:
     both = [case.original, case.quantized]
-    said = f"{case.condition.precision}, {case.condition.perturbation}: only the {case.wins} model passes"
+    perturbation = perturbation_name(case.condition.perturbation)
+    said = f"{case.condition.precision}, {perturbation}: only the {case.wins} model passes"
     if form == "md":
         return f"## {said}\n\n{_deeper(case_markdown(run, case.quantized.task, both))}"
     return f"{said}\n{case_text(run, case.quantized.task, both)}"

@@ -135,13 +135,3 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Chart = BarChart | CurveChart | HeatMap
-
-
-def level_text(level: float) -> str:
-    """A noise level as short as it can be written.
-
-    >>> level_text(0.003), level_text(0.0025), level_text(0)
-    ('3e-3', '2.5e-3', '0')
-    """
-    digits, _, exponent = f"{level:e}".partition("e")
-    return f"{float(digits):g}e{int(exponent)}" if level else "0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from qrtui.perturb.naming import level_name, perturbation_name
 from qrtui.results.charts import (
     METRICS,
     Bar,
@@ -19,7 +20,6 @@ from qrtui.results.charts import (
     HeatPanel,
     HeatRow,
     Metric,
-    level_text,
 )
 from qrtui.results.measured import Measured, NoiseName, unequal_dose
 from qrtui.results.statistics import wilson
@@ -194,10 +194,10 @@ def _heat_cells(
 
 def _column(one: Measured, several_protocols: bool) -> HeatColumn:
     if one.noise is None:
-        head, _, last = one.perturbation.replace(" engine=", " ").rpartition(" ")
+        head, _, last = perturbation_name(one.perturbation).rpartition(" ")
         return HeatColumn(head, last)
     protocol = f" {one.noise.protocol}" if several_protocols else ""
-    return HeatColumn(f"{one.noise.kind}{protocol}", level_text(one.noise.level))
+    return HeatColumn(f"{one.noise.kind}{protocol}", level_name(one.noise.level))
 
 
 def _value(one: Measured, metric: Metric) -> float | None:
@@ -259,9 +259,9 @@ def _perturbation_names(measured: Sequence[Measured]) -> Callable[[Measured], st
 
     def name(one: Measured) -> str:
         if one.noise is None:
-            return one.perturbation.replace(" engine=", " ")
+            return perturbation_name(one.perturbation)
         return " ".join(
-            filter(None, [one.noise.kind, level_text(one.noise.level), one.noise.protocol if several else ""])
+            filter(None, [one.noise.kind, level_name(one.noise.level), one.noise.protocol if several else ""])
         )
 
     return name

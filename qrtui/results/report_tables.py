@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from qrtui.perturb.dose import KINDS
+from qrtui.perturb.naming import perturbation_name
 from qrtui.results.metrics import ARROWS, MoreRobust
 from qrtui.results.report import ReportedCondition
 from qrtui.results.strengths import AttackStrength, NoiseStrength
@@ -92,7 +93,7 @@ def attack_table(attacks: Sequence[AttackStrength]) -> TextTable:
     rows = [
         [
             row.dataset,
-            row.perturbation,
+            perturbation_name(row.perturbation),
             f"{row.changed} of {row.n}",
             number(row.characters, 1),
             f"{row.words:.1f} ({row.word_share:.0%})",
@@ -110,7 +111,7 @@ def noise_table(noise: Sequence[NoiseStrength]) -> TextTable:
     for row in noise:
         moved = {layer.kind: layer.moved for layer in row.layers}
         sizes = [_small(row.noise), _small(row.moved), *(_small(moved.get(kind)) for kind in kinds)]
-        rows.append([row.model, row.precision, row.perturbation, share(row.share), *sizes])
+        rows.append([row.model, row.precision, perturbation_name(row.perturbation), share(row.share), *sizes])
     return TextTable(("model", "precision", "noise", "reached", "|d|/|W|", "moved", *kinds), rows, 3)
 
 
@@ -140,7 +141,7 @@ _PLACE = [
     _Column("model", lambda row: row.model),
     _Column("data set", lambda row: row.dataset),
     _Column("precision", lambda row: row.precision),
-    _Column("perturbation", lambda row: row.perturbation),
+    _Column("perturbation", lambda row: perturbation_name(row.perturbation)),
 ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import json_text
 from qrtui.results.clean_loss import in_words, percent
 from qrtui.results.grid import (
@@ -30,9 +32,9 @@ def write_table_one(table: TableOne, form: Format, width: int = 120) -> str:
     """The table in a format, ending in a newline; text keeps to `width` characters."""
     if form == "json":
         return json_text(table)
-    cells = _cells(table)
     if form == "csv":
-        return grid_csv(cells)
+        return grid_csv(_cells(table, str))
+    cells = _cells(table, perturbation_name)
     title = f"RRS in the layout of Table I: {table.title}"
     notes = [*(in_words(loss) for loss in table.clean_loss), *table.notes]
     if form == "latex":
@@ -48,11 +50,11 @@ def write_table_one(table: TableOne, form: Format, width: int = 120) -> str:
     return "\n\n".join([title, *tables, below, *repeat_text(table.repeat, width)]) + "\n"
 
 
-def _cells(table: TableOne) -> Grid:
+def _cells(table: TableOne, name: Callable[[str], str]) -> Grid:
     several = len({row.original for row in table.rows if row.original}) > 1
     stub = ("family", "size", "precision", *(["original"] if several else []))
     groups = tuple(
-        Group(DATASET_NAMES.get(dataset, dataset), tuple(column.perturbation for column in columns))
+        Group(DATASET_NAMES.get(dataset, dataset), tuple(name(column.perturbation) for column in columns))
         for dataset, columns in itertools.groupby(table.columns, key=lambda column: column.dataset)
     )
     rows = [

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from qrtui.tui.wording import in_bytes, short_label
+from qrtui.perturb.naming import perturbation_name
+from qrtui.tui.wording import in_bytes
 
 if TYPE_CHECKING:
     from qrtui.playground.turn import Turn
@@ -52,7 +53,7 @@ def turn_in_words(turn: Turn) -> str:
     from qrtui.playground.own_task import is_own
 
     name = "your own prompt" if is_own(turn.task) else turn.task.task_id
-    return ", ".join([name, *(["edited"] if turn.is_edited else []), short_label(turn.perturbation.label)])
+    return ", ".join([name, *(["edited"] if turn.is_edited else []), perturbation_name(turn.perturbation.label)])
 
 
 def state_in_words(play: PlayState, turn: Turn | None, *, engine_runs: bool, editing: bool) -> Content:

@@ -22,8 +22,9 @@ from qrtui.events import (
     Stage,
 )
 from qrtui.pace import seconds_left
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.engine import EngineFailed
-from qrtui.tui.wording import counted, in_bytes, in_time, short_label
+from qrtui.tui.wording import counted, in_bytes, in_time
 
 if TYPE_CHECKING:
     from qrtui.spec import Experiment
@@ -187,7 +188,7 @@ class RunState:
         self.conditions.add(event.condition)
         self.fetched = None
         share = f", {event.dose.share:.0%} of the weights perturbed" if event.dose else ""
-        self._note(f"{event.precision} {short_label(event.perturbation)}: {event.to_generate} to generate{share}")
+        self._note(f"{event.precision} {perturbation_name(event.perturbation)}: {event.to_generate} to generate{share}")
         self._changed(results=True)
 
     @fold.register

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.run_state import RunState
-from qrtui.tui.wording import in_time, short_label
+from qrtui.tui.wording import in_time
 
 if TYPE_CHECKING:
     from qrtui.results.strengths import AttackStrength
@@ -63,5 +64,5 @@ def strength_in_words(row: Row, attacks: Sequence[AttackStrength]) -> str:
         return f"{condition.precision} {condition.perturbation}: {condition.dose.in_words}"
     for attack in attacks:
         if (attack.dataset, attack.perturbation) == (condition.dataset, condition.perturbation):
-            return f"{short_label(condition.perturbation)}: {attack.in_words}"
+            return f"{perturbation_name(condition.perturbation)}: {attack.in_words}"
     return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qrtui.tui.wording import is_noise, scientific
+from qrtui.perturb.naming import level_name
+from qrtui.tui.wording import is_noise
 
 ORIGINAL = "o"
 _LONGEST_TIGHT = 5
@@ -118,7 +119,7 @@ def tight_names(perturbations: Sequence[str]) -> list[str]:
 
 def _noise(perturbation: str, with_kind: bool, with_protocol: bool) -> str:
     kind, level, protocol = perturbation.split()
-    size = scientific(float(level))
+    size = level_name(float(level))
     return " ".join(filter(None, [kind[0] if with_kind else "", size, protocol[:3] if with_protocol else ""]))
 
 

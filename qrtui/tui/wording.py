@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from qrtui.perturb.naming import level_name, perturbation_name
 from qrtui.results.metrics import ARROWS, MoreRobust
 
 NOTHING = "–"
@@ -110,25 +111,6 @@ def mark(status: str | None) -> str:
     return {"passed": "✓", "timeout": "◷"}.get(status, "✗")
 
 
-def scientific(level: float) -> str:
-    """A noise level as short as it can be written.
-
-    >>> scientific(0.003), scientific(1e-4), scientific(0.0025)
-    ('3e-3', '1e-4', '2.5e-3')
-    """
-    digits, _, exponent = f"{level:e}".partition("e")
-    return f"{float(digits):g}e{int(exponent)}"
-
-
-def short_label(label: str) -> str:
-    """A perturbation's label as all of the app says it.
-
-    >>> short_label("sentence engine=apertium"), short_label("char max_changes=9")
-    ('sentence apertium', 'char max_changes=9')
-    """
-    return label.replace(" engine=", " ")
-
-
 def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str], str]:
     """The perturbations' labels in short, less the noise protocol where all share one; and that protocol, or nothing.
 
@@ -139,7 +121,7 @@ def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str
     """
     noises = [label for label in perturbations if is_noise(label)]
     protocols = {label.split()[2] for label in noises}
-    short = {label: short_label(label) for label in perturbations}
+    short = {label: perturbation_name(label) for label in perturbations}
     if len(protocols) != 1:
         return short | {label: _short(label) for label in noises}, ""
     return short | {label: label.rpartition(" ")[0] for label in noises}, protocols.pop()
@@ -147,7 +129,7 @@ def without_common_protocol(perturbations: Sequence[str]) -> tuple[dict[str, str
 
 def _short(noise: str) -> str:
     kind, level, protocol = noise.split()
-    return f"{kind.replace('ian', '')} {scientific(float(level))} {protocol}"
+    return f"{kind.replace('ian', '')} {level_name(float(level))} {protocol}"
 
 
 def is_noise(perturbation: str) -> bool:

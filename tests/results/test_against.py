@@ -36,7 +36,7 @@ def test_a_runs_int8_stands_beside_the_papers_cells_whatever_the_model_is_called
     assert (found.only_first, found.only_second) == (2, 124)
     notes = " ".join(found.notes)
     assert "beside int8" in notes
-    assert "sentence engine=apertium" in notes
+    assert "sentence apertium" in notes
 
 
 def test_a_run_without_int8_puts_its_first_quantized_precision_beside_the_paper():

@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 from qrtui.errors import PresetError
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.attack_fields import Field, attack_from, fields_of
 from qrtui.tui.screens.dialogs import Dialog
 
@@ -98,7 +99,7 @@ class AttackDialog(Dialog[Changed | None]):
         says = self.query_one("#attack-says", Static)
         try:
             attack = self._attack("add" if self._adding else "change")
-            says.update(Content.assemble(("tables call it: ", "$muted"), attack.label))
+            says.update(Content.assemble(("tables call it: ", "$muted"), perturbation_name(attack.label)))
         except PresetError as error:
             words = [(error.problem, "$text-warning"), "  ", (error.way_out, "$muted")]
             says.update(Content.assemble(("! ", "bold $text-warning"), *words))
@@ -108,7 +109,9 @@ class AttackDialog(Dialog[Changed | None]):
         attack = attack_from(self._kind, self._typed)
         same = [other for other in self._others if way != "change" or other != self._given]
         if attack.label in [other.label for other in same] and way != "remove":
-            raise PresetError(f"{attack.label} is in the list already", "give a parameter another value")
+            raise PresetError(
+                f"{perturbation_name(attack.label)} is in the list already", "give a parameter another value"
+            )
         return attack
 
     @on(Input.Submitted)

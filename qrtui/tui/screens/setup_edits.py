@@ -7,12 +7,12 @@ from textual.widgets import Button, Input, SelectionList
 
 from qrtui.errors import QrtuiError
 from qrtui.perturb.attack import Attack
+from qrtui.perturb.naming import level_name
 from qrtui.tui.choice import number
 from qrtui.tui.screens import setup_items as items
 from qrtui.tui.screens.dialogs import AskPath
 from qrtui.tui.screens.setup_presets import PresetsOfSetup
 from qrtui.tui.widgets.checklist import CheckList
-from qrtui.tui.wording import scientific
 
 
 class EditsOfSetup(PresetsOfSetup):
@@ -105,7 +105,7 @@ class EditsOfSetup(PresetsOfSetup):
         offered = [levels.get_option_at_index(at).value for at in range(levels.option_count)]
         levels.show(items.level_items(offered, (*levels.ticked, level)))
         event.input.value = ""
-        self.notify(f"Level {scientific(level)} is picked", timeout=2)
+        self.notify(f"Level {level_name(level)} is picked", timeout=2)
         self.replan()
 
     # Tasks

@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from qrtui.perturb.attack import Attack
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.widgets.panel import Panel
-from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.plan import Plan
@@ -53,7 +53,7 @@ def example_of(plan: Plan | None, attack: object) -> tuple[str, Content]:
     """A title, and the first prompt that the attack changes with the changes marked, or why it cannot be shown."""
     if not isinstance(attack, Attack):
         return "Example", Content.styled("Go to an attack to see what it does to a prompt.", "$muted")
-    title = f"Example: {short_label(attack.label)}"
+    title = f"Example: {perturbation_name(attack.label)}"
     if plan is None:
         return title, Content("")
     clean, attacked = (_prompts(plan, perturbation) for perturbation in ("clean", attack.label))

@@ -10,12 +10,13 @@ from textual.content import Content
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
+from qrtui.perturb.naming import level_name
 from qrtui.perturb.noise import PAPER_LEVELS, NoiseKind, Protocol
 from qrtui.spec import Experiment
 from qrtui.tasks.datasets import DATASETS, TASK_COUNTS
 from qrtui.tasks.presence import how_to_get, is_here
 from qrtui.tui.widgets.checklist import Item
-from qrtui.tui.wording import in_bytes, scientific
+from qrtui.tui.wording import in_bytes
 
 if TYPE_CHECKING:
     from qrtui.models.listing import ModelRow
@@ -167,7 +168,7 @@ def attack_items(chosen: Sequence[Attack], offered: Sequence[Attack]) -> list[It
 
 def level_items(offered: Sequence[float], chosen: Sequence[float]) -> list[Item]:
     """The paper's noise levels and others, in order."""
-    return [Item(scientific(level), level, level in chosen) for level in sorted({*PAPER_LEVELS, *offered, *chosen})]
+    return [Item(level_name(level), level, level in chosen) for level in sorted({*PAPER_LEVELS, *offered, *chosen})]
 
 
 def dataset_items(chosen: Sequence[str]) -> list[Item]:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from qrtui.models.device import main_memory
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.wording import counted, in_bytes, in_time
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ def plan_as_table(plan: Plan) -> Content:
     for condition in plan.conditions:
         counts[condition.perturbation, condition.precision] += len(condition.results)
     perturbations, precisions = (list(dict.fromkeys(names)) for names in zip(*counts, strict=True))
-    width = max(map(len, perturbations)) + 2
+    names = list(map(perturbation_name, perturbations))
+    width = max(map(len, names)) + 2
     head = Content.styled(" " * width + "".join(f"{precision:>8}" for precision in precisions), "$muted")
     lines = [
-        f"{perturbation:{width}}" + "".join(f"{counts[perturbation, precision]:>8,}" for precision in precisions)
-        for perturbation in perturbations
+        f"{name:{width}}" + "".join(f"{counts[perturbation, precision]:>8,}" for precision in precisions)
+        for name, perturbation in zip(names, perturbations, strict=True)
     ]
     return Content("\n").join([head, *map(Content, lines)])

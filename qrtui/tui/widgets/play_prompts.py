@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import TextArea
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.widgets.attacked_prompt import AttackedPane
-from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.perturb.attack import AttackedPrompt
@@ -53,5 +53,5 @@ class PlayPrompts(Horizontal):
         """The prompt as the models get it where an attack is chosen: None and no problem where that lacks data."""
         attack = choice.attack()
         if attack is not None:
-            name = f"{choice.short_name()}, {short_label(attack.label)}"
+            name = f"{choice.short_name()}, {perturbation_name(attack.label)}"
             self.query_one(AttackedPane).show(name, choice.seed, changed, problem)

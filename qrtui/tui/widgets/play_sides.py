@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.play_wording import (
     differing_lines,
     former_in_words,
@@ -15,7 +16,6 @@ from qrtui.tui.play_wording import (
     turn_in_words,
 )
 from qrtui.tui.widgets.stream_pane import Shown, StreamPane
-from qrtui.tui.wording import short_label
 
 if TYPE_CHECKING:
     from qrtui.tui.play_choice import PlayChoice
@@ -48,7 +48,7 @@ class PlaySides(Horizontal):
         former = former_in_words(play.turn, chosen)
         of = ""
         if play.turn:
-            of = f": {turn_in_words(play.turn) if former else short_label(play.turn.perturbation.label)}"
+            of = f": {turn_in_words(play.turn) if former else perturbation_name(play.turn.perturbation.label)}"
         for at, (name, side) in enumerate(zip(_NAMES, play.sides, strict=True)):
             says, status = side_in_words(play, side, chosen is not None), status_in_words(side, turn)
             title = f"{precisions[at]} {name}{of}"
