@@ -48,15 +48,10 @@ class HubRepository(msgspec.Struct, frozen=True, tag_field="kind", tag="hub"):
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of language data.
-
-    `serves` says what cannot be done without it; `bytes` is about what fetching it transfers. Its `sources` are
-    tried in order.
-    """
+    """One piece of language data; `bytes` is about what fetching it transfers. Its `sources` are tried in order."""
 
     name: str
     title: str
-    serves: str
     licence: str
     bytes: int
     sources: list[NltkFolder | RegistryFolder | HubRepository]

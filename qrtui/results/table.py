@@ -39,11 +39,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     more_robust: MoreRobust | None
     tokens_per_second: float | None
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether this is an unperturbed condition."""
-        return self.condition.perturbation == "clean"
-
 
 Score = Fraction | int
 """The share of a task's judged samples that passed. 0 and 1, which most are, are whole numbers: those are quick."""

@@ -65,7 +65,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asset:
         NltkFolder("corpora/words", SIZES),
         RegistryFolder(package),
     ]
-    asset = Asset(name="words", title="Words", serves="a test", licence="MIT", bytes=9, sources=sources)
+    asset = Asset(name="words", title="Words", licence="MIT", bytes=9, sources=sources)
     monkeypatch.setattr(module, "_entries", lambda: (asset,))
     return asset
 
@@ -84,7 +84,7 @@ def left_behind() -> list[str]:
 
 def test_what_there_is() -> None:
     assert [asset.name for asset in assets()] == ["wordnet", "mbart-50", "opus-mt-en-de", "opus-mt-de-en"]
-    assert all(asset.title and asset.licence and asset.serves and asset.bytes for asset in assets())
+    assert all(asset.title and asset.licence and asset.bytes for asset in assets())
     assert all(asset_path(asset.name) is None for asset in assets())
     assert find_asset(" WordNet ") == assets()[0]
     assert find_asset("wordnot") is None

@@ -39,6 +39,24 @@ def test_a_runs_int8_stands_beside_the_papers_cells_whatever_the_model_is_called
     assert "sentence apertium" in notes
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "within"),
+    [
+        (1.0, 2.0, True),
+        (1.0, 1.05, False),
+        (1.2, 2.0, False),
+        (1.0, None, True),
+        (1.2, None, False),
+        (None, None, None),
+    ],
+)
+def test_the_papers_rrs_lies_within_an_interval_between_its_ends_of_which_none_is_infinite(low, high, within):
+    found = beside_the_paper(condition("Llama-3.2-1B", rrs=1.5, rrs_low=low, rrs_high=high))
+    assert (found.cells[0].second.rrs, found.cells[0].within) == (1.092, within)
+    told = within is not None
+    assert (found.agreement.within, found.agreement.with_interval) == (int(bool(within)), int(told))
+
+
 def test_a_run_without_int8_puts_its_first_quantized_precision_beside_the_paper():
     found = beside_the_paper(condition(precision="fp4"), condition(precision="nf4", rrs=1.0))
     assert [(pair.precision, pair.first.rrs) for pair in found.cells] == [("nf4", 1.0)]
