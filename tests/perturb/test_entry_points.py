@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from qrtui.errors import AttackError
+from qrtui.perturb.attack import Attack, Edit, attack_prompt
+
 SOUND = '''
 import random
 from typing import ClassVar
@@ -120,3 +123,44 @@ def test_our_names_are_not_to_be_had_and_two_offers_are_refused(site):
     result = run("-m", "qrtui", "attack", "--text", "Count words", "--kind", "reverse")
     assert "offered by reversing and taking" in result.stderr
     assert result.returncode == 1
+
+
+class Strange(Attack, frozen=True, kw_only=True, tag="strange"):
+    """From no module of ours, and makes the edits it is told to."""
+
+    wanted: list = []
+
+    def edits(self, text, spans, rng):
+        return [Edit(*edit) for edit in self.wanted]
+
+
+PROMPT = 'def f(x):\n    """Count the words."""\n'
+PROSE = PROMPT.index("Count")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [(0, 3, "DEF")],
+        [(PROSE - 1, PROSE + 5, '"Tally')],
+        [(PROSE + 5, PROSE, "Tally")],
+        [(PROSE + 6, PROSE + 9, "all"), (PROSE, PROSE + 5, "Tally")],
+        [(PROSE, PROSE + 5, "Tally"), (PROSE + 4, PROSE + 9, "t all")],
+        [(PROSE, PROSE + 5, 7)],
+    ],
+)
+def test_edits_of_an_installed_attack_outside_the_prose_or_out_of_order_are_refused(wanted):
+    with pytest.raises(AttackError, match="edits out of order or outside the natural language of T/1"):
+        attack_prompt(PROMPT, Strange(wanted=wanted), seed=0, task_id="T/1")
+
+
+def test_edits_of_an_installed_attack_within_the_prose_are_made_but_for_those_without_effect():
+    wanted = [(PROSE, PROSE + 5, "Tally"), (PROSE + 6, PROSE + 9, "the")]
+    attacked = attack_prompt(PROMPT, Strange(wanted=wanted), seed=0)
+    assert attacked.after == PROMPT.replace("Count", "Tally")
+    assert len(attacked.edits) == 1
+
+
+def test_what_an_installed_attack_raises_is_told_with_the_task():
+    with pytest.raises(AttackError, match=r"failed on T/1: TypeError.*; report it to its authors"):
+        attack_prompt(PROMPT, Strange(wanted=[(1, 2)]), seed=0, task_id="T/1")

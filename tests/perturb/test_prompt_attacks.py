@@ -153,5 +153,11 @@ def test_one_seed_gives_one_prompt_in_any_process_and_another_seed_another():
     assert attack_prompt(sentence, CharacterAttack(), seed=2, task_id="Demo/1").after not in outputs
 
 
+def test_each_task_has_draws_of_its_own():
+    text = "Count all the words of the given text and return how many there are."
+    draws = {attack_prompt(text, CharacterAttack(), seed=1, task_id=f"T/{at}").after for at in range(8)}
+    assert len(draws) > 6
+
+
 def test_edits_are_applied_in_place():
     assert apply_edits("abcdef", [Edit(0, 1, "XY"), Edit(3, 5, "")]) == "XYbcf"

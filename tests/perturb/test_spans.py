@@ -183,6 +183,15 @@ def test_words_from_a_helpers_docstring_and_keywords_are_prose_but_names_are_not
     assert prose(prompt) == ["Take every word from", "by length, as", "does."]
 
 
+def test_what_an_example_calls_is_a_name_in_the_prose_too():
+    docstring = "Undo what encode did as wrapper does.\n\n    >>> decode(encode(\"ab\"))\n    'ab'\n    "
+    prompt = f'def decode(text):\n    """{docstring}"""\n'
+    assert [prompt[start:end] for start, end in natural_language_spans(prompt)] == [
+        "Undo what",
+        "did as wrapper does.",
+    ]
+
+
 def test_where_sections_end():
     prompt = '''def f(x):
     """Count the words.

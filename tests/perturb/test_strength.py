@@ -54,6 +54,8 @@ def test_a_set_is_summed_up_with_what_was_left_unchanged():
     assert whole.words == (0.75, 0.5)
     assert whole.word_share == (0.375, 0.25)
     assert whole.similarity.mean == pytest.approx(1 - 0.75 / 7)
+    # A prompt without a word of prose has no share, and takes no part in the mean of the others'.
+    assert overall([*each, strength("f(x)", "f(x)", [])]).word_share == (0.375, 0.25)
     assert overall([]).similarity == (1.0, 1.0)
     assert overall([]).share_changed == 0
 

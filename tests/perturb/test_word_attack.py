@@ -146,6 +146,18 @@ def test_the_article_follows_the_new_word(
     assert attacked(before, tiny_wordnet_folder, monkeypatch, lines) == after
 
 
+def test_an_article_that_was_wrong_and_fits_the_new_word_is_no_edit(
+    tiny_wordnet_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qrtui.perturb.attacks.word.asset_path", lambda _: tiny_wordnet_folder)
+    text = "Find a array."
+    edits = WordAttack(probability=1).edits(text, [Span(0, len(text))], random.Random(0))
+    assert [(text[edit.start : edit.end], edit.replacement) for edit in edits] == [
+        ("Find", "Bring up"),
+        ("array", "raiment"),
+    ]
+
+
 def test_an_article_that_is_a_name_in_the_code_stays(
     tiny_wordnet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
