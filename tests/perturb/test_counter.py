@@ -74,3 +74,14 @@ def test_the_distributions():
         half = len(numbers) // 2
         assert abs(np.corrcoef(numbers[:half], numbers[half:])[0, 1]) < 0.01
         assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.01
+
+
+def test_uniform_numbers_are_midpoints_of_cells_so_that_neither_end_is_reached():
+    # In each half of a word the smallest and the largest number that its upper 24 bits can be.
+    words = np.array([0x7FFFFFFF_80000000, 0x80000000_7FFFFFFF, 0], dtype=np.uint64)
+    first, second = np.empty(3, np.float32), np.empty(3, np.float32)
+    counter._cpu_uniforms(words, first, second)
+    assert first.tolist() == [1 - 2**-24, -1 + 2**-24, 2**-24]
+    assert second.tolist() == [-1 + 2**-24, 1 - 2**-24, 2**-24]
+    signed = torch.from_numpy(words.view(np.int64))
+    assert [part.tolist() for part in counter._device_uniforms(signed)] == [first.tolist(), second.tolist()]

@@ -113,6 +113,19 @@ def test_the_dose_tells_the_size_of_the_noise_by_layer_kind():
     assert layer.moved == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize("level", [1e-4, 0.1])
+def test_weights_in_16_bits_move_by_what_is_left_of_the_noise_after_rounding(level):
+    model = small_model(torch.bfloat16)
+    before = model[0].weight.detach().float()
+    with NoiseCarrier(model).carrying(Noise(kind="gaussian", level=level)) as dose:
+        moved = (model[0].weight.detach().float() - before).norm() / before.norm()
+    (layer,) = [layer for layer in dose.layers if layer.kind == "embedding"]
+    assert layer.moved == pytest.approx(float(moved), rel=1e-5)
+    # A tenth of the last bit of most weights: little of it is left, and the two sizes are not one number.
+    assert abs(layer.moved / layer.noise - 1) > (0.05 if level < 0.01 else 1e-6)
+    assert layer.moved == pytest.approx(layer.noise, rel=0.9 if level < 0.01 else 0.01)
+
+
 def test_the_noise_depends_on_seed_kind_and_name_only():
     def sample(kind, seed, name):
         return draw(kind, seed, name, torch.empty(64))
