@@ -1,4 +1,5 @@
-"""What each way of holding weights on a CPU gains: packed, 4-bit layers dequantized, the inputs of int8 layers shared.
+"""What each way of holding weights on a CPU gains: packed, the codes of 4-bit layers reordered, their values
+held, the inputs of int8 layers shared.
 
 Decoding steps of the embedded model with none of them, with each alone and with all, in turns in one process. Prints
 the median step and how many times as fast it is as with none: the median of the repetitions' ratios.
@@ -24,18 +25,22 @@ from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
 from qrtui.generate.ways.fastest import holding
 from qrtui.models.catalog import resolve
-from qrtui.models.dequantized import dequantized_once
+from qrtui.models.four_bit import four_bit_faster
 from qrtui.models.load import load, unload
 from qrtui.models.packed import packed
 from qrtui.models.precisions import PRECISIONS
 from qrtui.models.shared_inputs import inputs_shared
+from qrtui.models.spare import Spare
 
+PLENTY = 10**12
 WAYS = {
     "none": lambda model: contextlib.nullcontext(),
-    "packed": packed,
-    "dequantized": dequantized_once,
+    "packed": lambda model: packed(model, Spare(0)),
+    "codes reordered": lambda model: four_bit_faster(model, Spare(0), pack=True),
+    "values held": lambda model: four_bit_faster(model, Spare(PLENTY), pack=True),
     "inputs shared": inputs_shared,
     "all": lambda model: holding(model, packs=True),
+    "all, much memory": lambda model: holding(model, packs=True, spare=PLENTY),
 }
 
 
@@ -67,7 +72,7 @@ def show(precision: str, given: argparse.Namespace) -> None:
         for name in names:
             times = statistics.median(a / b for a, b in zip(found["none"], found[name], strict=True))
             print(
-                f"{precision:6}{rows:6}  {name:14}{1000 * statistics.median(found[name]):8.1f} ms{times:7.2f}x",
+                f"{precision:6}{rows:6}  {name:18}{1000 * statistics.median(found[name]):8.1f} ms{times:7.2f}x",
                 flush=True,
             )
     unload(loaded)

@@ -1,6 +1,6 @@
 """The peak of a run's memory by precision, against its model and cache, and against what `qrtui plan` says.
 
-    python benchmarks/memory.py [--precisions fp32 int8 nf4] [--tasks 40] [--noise]
+    python benchmarks/memory.py [--precisions fp32 int8 nf4] [--tasks 40] [--noise] [--extra-memory 2]
 
 Each precision is a run of its own on demo tasks. On a CPU the peak is that of the anonymous memory of its
 process (what it holds itself; pages of files that the system may drop are left out), sampled every 20 ms; on a GPU it
@@ -45,7 +45,7 @@ def experiment(given: argparse.Namespace) -> Experiment:
         tasks=TaskSelection(datasets=(given.dataset,), limit=given.tasks),
         attacks=(ATTACKS["char"](), ATTACKS["word"]()) if given.attacks else (),
         noise=NoiseGrid(kinds=("gaussian",), levels=(1e-3,)) if given.noise else NoiseGrid(),
-        generation=Generation(max_new_tokens=given.cap),
+        generation=Generation(max_new_tokens=given.cap, extra_memory=given.extra_memory),
     )
 
 
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="demo")
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--cap", type=int, default=96)
+    parser.add_argument("--extra-memory", type=float, default=Generation().extra_memory, help="the preset's setting")
     parser.add_argument("--noise", action="store_true", help="under noise too")
     parser.add_argument("--attacks", action="store_true", help="two attacks, for a longer run")
     parser.add_argument("--only", help=argparse.SUPPRESS)

@@ -11,6 +11,8 @@ _CPU_LIMIT = 64
 _GPU_LIMIT = 128
 _MEMORY_SHARE = 0.5
 _WINDOW = 4
+PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
+"""The tokens of prompts that are read in one pass."""
 ROOM = 96
 """The columns by which a cache of keys and values grows at a time."""
 

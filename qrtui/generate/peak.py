@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from qrtui.generate.batching import ROOM, batch_that_fits, cache_bytes
+from qrtui.generate.batching import PROMPT_TOKENS_AT_ONCE, ROOM, batch_that_fits, cache_bytes
 from qrtui.generate.settings import Generation
 from qrtui.models.capacity import capacity
-from qrtui.models.device import device_type, fits, free_memory
+from qrtui.models.device import device_type, free_memory, may_be_taken
 from qrtui.models.footprint import DTYPE_BYTES, memory_needed, token_table, weights_of
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import local_path, read_json
 from qrtui.models.precisions import Precision
 from qrtui.perturb.noise import Noise
 
-# Measured (benchmarks/memory.py), where sizes do not tell: what the process holds before any weight, tokenizer and the
-# model's code included, and what reading prompts takes to work with, in times the widest layer's activations.
+# Measured (benchmarks/memory.py), where sizes do not tell: what the libraries hold, and the process before any weight,
+# tokenizer and the model's code included; what reading prompts takes to work with, in times the widest layer's
+# activations.
+_LIBRARY_BYTES = 335_000_000
 _PROCESS_BYTES = 380_000_000
-_PORTION_TOKENS = 2048
 _WORKSPACE, _INT8_WORKSPACE = 8, 14
 _CHARACTERS_PER_TOKEN = 3.5
 _TEMPLATE_TOKENS = 60
@@ -58,35 +59,54 @@ def peak_memory(
     stored = token_table(folder)
     projections = counts[0] - counts[1]
     held = _PROCESS_BYTES + weights
-    if noise is None and stored.dtype == precision.dtype_on("cpu"):
+    if noise is None and stored.dtype == precision.dtype_on("cpu") and not stored.is_head:
         held -= table  # it stays in the mapped file
     if noise is not None and precision.quantized and noise.protocol != "published":
         held += int(projections * precision.bytes_per_weight)  # the copy of the quantized weights
-    free = free_memory() - held
-    for extra in (4 * projections if precision.four_bit_type else 0, table if stored.is_head else 0):
-        # As `dequantized_once` and `packed` decide.
-        if fits(extra + working, free):
-            held, free = held + extra, free - extra
-    return held + working
+    if precision.four_bit_type:
+        held += min(4 * projections, spare_memory(weights, working, settings.extra_memory, free_memory() - held))
+    return held + working.whole
+
+
+def spare_memory(weights: int, working: Working, share: float, free: int) -> int:
+    """Bytes that may be taken on a CPU for speed alone, where `free` are free with the weights loaded.
+
+    The peak is to stay within libraries, model and cache, and this share of them. The cache counts as it is with the
+    prompts read: completions may end early.
+    """
+    bound = int((1 + share) * (_LIBRARY_BYTES + weights + working.prompts))
+    needed = _PROCESS_BYTES + weights + working.prompts + working.passing
+    return max(0, min(bound - needed, may_be_taken(free) - working.whole))
+
+
+class Working(NamedTuple):
+    """Bytes beside the weights: keys and values of a batch of `prompts`, what `passing` them through the model takes
+    to work with, and the most that is held at a time.
+    """
+
+    prompts: int
+    passing: int
+    whole: int
 
 
 def working_memory(
     config: dict[str, Any], precision: Precision, *, rows: int, count: int, longest: int, cap: int
-) -> int:
-    """Bytes that `count` prompts of up to `longest` tokens take on a CPU beside the weights, `rows` at a time.
+) -> Working:
+    """What `count` prompts of up to `longest` tokens take on a CPU beside the weights, `rows` at a time.
 
     The keys and values, those of prompts that are put beside sequences at their end, and what a pass takes to work
     with. Raises KeyError where the configuration does not tell.
     """
     rows = min(rows, count)
     per_token = cache_bytes(config, DTYPE_BYTES[precision.dtype_on("cpu")])
-    activations = 4 * _widest(config) * min(_PORTION_TOKENS, rows * longest)
+    activations = 4 * _widest(config) * min(PROMPT_TOKENS_AT_ONCE["cpu"], rows * longest)
     is_int8 = precision.quantized and not precision.four_bit_type
     reading = activations * (_INT8_WORKSPACE if is_int8 else _WORKSPACE)
-    whole = rows * per_token * (longest + cap)
+    prompts, grown = rows * per_token * longest, rows * per_token * (longest + cap)
     if count > rows:
-        return whole + int(_SHARE_COPIED * rows * per_token * longest) + reading
-    return max(whole + 4 * _LOGITS * rows * int(config["vocab_size"]), rows * per_token * longest + reading)
+        return Working(prompts, reading, grown + int(_SHARE_COPIED * prompts) + reading)
+    logits = 4 * _LOGITS * rows * int(config["vocab_size"])
+    return Working(prompts, reading, max(grown + logits, prompts + reading))
 
 
 def _gpu_cache(per_column: int, longest: int, cap: int) -> int:

@@ -16,14 +16,14 @@ from qrtui.errors import ModelError
 from qrtui.generate.batching import batch_size, by_length
 from qrtui.generate.context import refuse_too_long
 from qrtui.generate.decode import decode
-from qrtui.generate.peak import working_memory
+from qrtui.generate.peak import spare_memory, working_memory
 from qrtui.generate.prompt import Asked, render, stop_texts
 from qrtui.generate.sequence import Answer, NotFiniteError, Request
 from qrtui.generate.settings import Generation
 from qrtui.generate.steps.names import NAMES, PLAIN, Steps
 from qrtui.generate.ways.fastest import TakenWay, fastest_way
 from qrtui.generate.ways.trials import device_answers, reason_of
-from qrtui.models.device import give_back_memory
+from qrtui.models.device import free_memory, give_back_memory
 
 
 class Seeded(Asked, Protocol):
@@ -68,8 +68,8 @@ def produce(
             f"{loaded.precision.name} depends on what is decoded together: {known} known completions are made again"
             f" beside the {missing} missing ones, which so come out as in an unbroken run"
         )
-    beside = _working_memory(loaded, size, len(jobs), longest, settings.max_new_tokens)
-    with fastest_way(loaded, notice, on_token, alone=size == 1, beside=beside) as way:
+    spare = _spare(loaded, size, len(jobs), longest, settings)
+    with fastest_way(loaded, notice, on_token, alone=size == 1, spare=spare) as way:
         producer = _Producer(loaded, settings, size, way, on_token, notice)
         for portion in portions:
             ordered = by_length(portion, lambda job: asked[id(job)][1], size)
@@ -157,13 +157,15 @@ def answers(
     )
 
 
-def _working_memory(loaded: Any, rows: int, count: int, longest: int, cap: int) -> int:
-    """Bytes needed beside the weights; 0 where the model's configuration does not tell."""
+def _spare(loaded: Any, rows: int, count: int, longest: int, settings: Generation) -> int:
+    """Bytes that may be taken for speed alone; 0 where the model's configuration does not tell."""
+    cap = settings.max_new_tokens
     try:
         config = loaded.model.config.get_text_config().to_dict()
-        return working_memory(config, loaded.precision, rows=rows, count=count, longest=longest, cap=cap)
+        working = working_memory(config, loaded.precision, rows=rows, count=count, longest=longest, cap=cap)
     except (KeyError, TypeError, ZeroDivisionError):
         return 0
+    return spare_memory(loaded.footprint, working, settings.extra_memory, free_memory())
 
 
 def _retreat(size: int) -> int:

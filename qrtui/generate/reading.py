@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qrtui.generate.batching import PROMPT_TOKENS_AT_ONCE
 from qrtui.generate.forward import Forward
 from qrtui.generate.sequence import GrowingSequence
 from qrtui.generate.steps.growing_cache import holds_plain_layers, reading_cache
@@ -16,7 +17,6 @@ from qrtui.models.device import give_back_memory
 
 _PREFIX_WORTH_SHARING = 8
 _LAYERS = 8
-_PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
 
 
 class PromptReader:
@@ -34,7 +34,7 @@ class PromptReader:
 
     def portions(self, sequences: Sequence[GrowingSequence]) -> Iterator[list[GrowingSequence]]:
         """Few enough prompts at a time that a pass is soon over and a person who says stop need not wait."""
-        most, portion = _PROMPT_TOKENS_AT_ONCE.get(self._forward.device.type, 2048), list[GrowingSequence]()
+        most, portion = PROMPT_TOKENS_AT_ONCE[self._forward.device.type], list[GrowingSequence]()
         for sequence in sequences:
             longest = max(len(s.prompt) for s in [*portion, sequence]) - self._shared
             if portion and longest * (len(portion) + 1) > most:

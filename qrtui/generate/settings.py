@@ -16,6 +16,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sampled and `samples` completions are made per prompt. `batch_size` counts prompts decoded together; it changes
     speed and float rounding, not the method. `prompt` puts the task to the model as text to continue (`completion`) or
     as an instruction in its chat template (`chat`); `auto` takes `chat` for models that come with a template.
+    `extra_memory` is the share of libraries, model and cache that may be taken on top of them on a CPU; what is left of
+    it holds weights so that they are multiplied with faster, rounding apart.
     """
 
     max_new_tokens: Annotated[int, msgspec.Meta(ge=1)] = 512
@@ -23,6 +25,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     batch_size: Annotated[int, msgspec.Meta(ge=1)] | Literal["auto"] = "auto"
     prompt: PromptStyle = "auto"
+    extra_memory: Annotated[float, msgspec.Meta(ge=0)] = 0.2
 
     def determining(self) -> dict[str, Any]:
         """The settings that decide what a completion says, and so belong in its key; speed settings do not."""

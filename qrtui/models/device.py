@@ -68,9 +68,9 @@ def free_memory() -> int:
     return available if left is None else min(available, left)
 
 
-def fits(size: int, free: int) -> bool:
-    """Whether so many bytes may be taken of those that are free: a fifth is left for others, and for misjudgement."""
-    return size <= _MEMORY_SHARE * free
+def may_be_taken(free: int) -> int:
+    """How many of the bytes that are free may be taken: a fifth is left for others, and for misjudgement."""
+    return int(_MEMORY_SHARE * free)
 
 
 def give_back_memory() -> None:

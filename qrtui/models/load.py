@@ -13,9 +13,9 @@ import torch
 
 from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.errors import ModelError
-from qrtui.models.dequantized import keep_compute_dtype
 from qrtui.models.device import give_back_memory
 from qrtui.models.fitting import refuse_if_too_large
+from qrtui.models.four_bit import keep_compute_dtype
 from qrtui.models.model_info import ModelInfo
 from qrtui.models.on_disk import has_pickled_weights, local_path
 from qrtui.models.original import OriginalWeights

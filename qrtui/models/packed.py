@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from qrtui.models.device import fits, free_memory, give_back_memory
+from qrtui.models.blocks import Blocks, blocks_of
+from qrtui.models.device import give_back_memory
+from qrtui.models.spare import Spare
 
 Product = Callable[[Tensor], Tensor]
 
@@ -29,15 +30,20 @@ class PackedWeight:
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         self._bias = bias
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """The product, bias added."""
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._packed, self._bias, "none", [], "")
+    def __call__(self, inputs: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The product, bias added: `bias` where one is given."""
+        bias = self._bias if bias is None else bias
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._packed, bias, "none", [], "")
         return product
 
     def plain(self) -> Tensor:
         """The weight as it was, bit for bit: the order is a permutation."""
         dense: Tensor = self._packed.to_dense()
         return dense
+
+    def blocks(self, weight: Tensor) -> Blocks | None:
+        """This memory, in which `weight` is; None where the order is not known. Not to be used longer than this."""
+        return blocks_of(self._packed, weight)
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -47,37 +53,72 @@ def can_pack(weight: Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def packed(model: Any, *, beside: int = 0) -> Iterator[int]:
+def packed(model: Any, spare: Spare) -> Iterator[int]:
     """Hold the weights of a CPU model's plain linear layers packed; yields how many layers that are.
 
-    The plain weights are given up meanwhile and come back bit for bit, so that nothing is held twice but an output
-    head which is also the token table; it stays as it is where a second one and the bytes needed `beside` it do not fit
-    into what is free. Weights must not be read or changed meanwhile.
+    The plain weights are given up meanwhile and come back bit for bit, so that nothing is held twice. From an output
+    head which is also the token table tokens are looked up in its packed order; where that is not known, the head is
+    packed beside the table if it can be had of `spare`, and else stays as it is. Weights must not be read or changed
+    meanwhile.
     """
-    held: list[tuple[Any, PackedWeight | None]] = []
-    owners = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
+    held: list[_Held] = []
+    owners = _owners(model)
     try:
         for layer in model.modules():
-            if type(layer) is torch.nn.Linear and can_pack(layer.weight):
-                is_shared = owners[id(layer.weight)] > 1
-                if not is_shared or fits(layer.weight.nbytes + beside, free_memory()):
-                    _pack(layer, held, is_shared=is_shared)
+            if type(layer) is nn.Linear and can_pack(layer.weight):
+                others = [owner for owner in owners[id(layer.weight)] if owner is not layer]
+                if found := _pack(layer, others, spare):
+                    held.append(found)
         yield len(held)
     finally:
         # One by one, each let go before the next, so that no more than one is there twice.
         while held:
-            layer, weight = held.pop()
-            layer.__dict__.pop("forward", None)
-            if weight is not None:
-                layer.weight.data = weight.plain()
-            weight = None
+            _unpack(held.pop())
         give_back_memory()
 
 
-def _pack(layer: Any, held: list[tuple[Any, PackedWeight | None]], *, is_shared: bool) -> None:
+class _Held(NamedTuple):
+    """A layer that is held packed, those that look its weight up, and the packed weight if the plain one is gone."""
+
+    layer: nn.Linear
+    tables: list[Any]
+    weight: PackedWeight | None
+
+
+def _owners(model: Any) -> dict[int, list[Any]]:
+    """The modules that hold each weight, by the weight's id."""
+    owners: dict[int, list[Any]] = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(module)
+    return owners
+
+
+def _pack(layer: nn.Linear, others: list[Any], spare: Spare) -> _Held | None:
+    """Pack a layer's weight, which `others` hold too; None where it is left as it is."""
     with torch.inference_mode(False):
-        weight = PackedWeight(layer.weight.detach(), layer.bias)
-    held.append((layer, None if is_shared else weight))
-    layer.forward = weight
-    if not is_shared:
-        layer.weight.data = layer.weight.data.new_empty(0)
+        plain = layer.weight.detach()
+        weight = PackedWeight(plain, layer.bias)
+        blocks = weight.blocks(plain) if all(map(_is_table, others)) else None
+    if others and blocks is None:
+        if not spare.take(plain.nbytes):
+            return None
+        layer.forward = weight  # type: ignore[assignment]
+        return _Held(layer, [], None)
+    for table in others:
+        table.forward = blocks.rows  # type: ignore[union-attr]
+    layer.forward = weight  # type: ignore[assignment]
+    layer.weight.data = plain.new_empty(0)
+    return _Held(layer, others, weight)
+
+
+def _is_table(module: Any) -> bool:
+    """Whether a module does nothing but look rows of its weight up."""
+    return type(module) is nn.Embedding and module.max_norm is None
+
+
+def _unpack(held: _Held) -> None:
+    for module in (held.layer, *held.tables):
+        module.__dict__.pop("forward", None)
+    if held.weight is not None:
+        held.layer.weight.data = held.weight.plain()

@@ -112,8 +112,10 @@ class Sides:
 
     def _open(self, at: int, loaded: Any, prepared: contextlib.ExitStack) -> _Stream:
         """Make a model ready for this turn, until `prepared` is closed, and begin its stream."""
-        from qrtui.models.dequantized import dequantized_once
+        from qrtui.models.device import free_memory, may_be_taken
+        from qrtui.models.four_bit import four_bit_faster
         from qrtui.models.shared_inputs import inputs_shared
+        from qrtui.models.spare import Spare
         from qrtui.perturb.weights import NoiseCarrier
 
         dose, noise = None, self._asked.turn.perturbation.noise
@@ -121,7 +123,7 @@ class Sides:
             carrier = NoiseCarrier(loaded.model, loaded.original)
             prepared.callback(carrier.release)
             dose = prepared.enter_context(carrier.carrying(noise))
-        prepared.enter_context(dequantized_once(loaded.model))
+        prepared.enter_context(four_bit_faster(loaded.model, Spare(may_be_taken(free_memory())), pack=False))
         prepared.enter_context(inputs_shared(loaded.model))
         return _Stream(self._stream(at, loaded), loaded.footprint, dose)
 

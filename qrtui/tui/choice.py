@@ -54,7 +54,8 @@ class Choice:
 
 
 def experiment_of(choice: Choice, base: Experiment) -> Experiment:
-    """The experiment that `choice` makes of `base`; only what Setup does not show (the description) is kept.
+    """The experiment that `choice` makes of `base`; only what Setup does not show (the description,
+    the memory taken for speed) is kept.
 
     Raises PresetError for a choice that cannot be run; its problem names the key but no file.
     """
@@ -71,7 +72,7 @@ def experiment_of(choice: Choice, base: Experiment) -> Experiment:
         precisions=Precisions(baseline=choice.baseline, quantized=choice.quantized),
         attacks=choice.attacks,
         noise=_noise(choice),
-        generation=_generation(choice),
+        generation=_generation(choice, base.generation),
         tasks=TaskSelection(
             datasets=choice.datasets,
             tasks=choice.tasks,
@@ -107,10 +108,11 @@ def _noise(choice: Choice) -> NoiseGrid:
     return NoiseGrid(**values, protocols=choice.noise_protocols)
 
 
-def _generation(choice: Choice) -> Generation:
+def _generation(choice: Choice, base: Generation) -> Generation:
     typed = choice.typed
     batch = typed["batch_size"].strip().lower() or "auto"
-    return Generation(
+    return msgspec.structs.replace(
+        base,
         max_new_tokens=_whole(typed["max_new_tokens"], "max new tokens"),
         temperature=number(typed["temperature"], "temperature", above_zero=False),
         samples=_whole(typed["samples"], "samples"),

@@ -4,9 +4,10 @@ import pytest
 
 from qrtui.generate import peak as peak_module
 from qrtui.generate.batching import bytes_per_token, cache_bytes
-from qrtui.generate.peak import peak_memory
+from qrtui.generate.peak import Working, peak_memory, spare_memory
 from qrtui.generate.settings import Generation
 from qrtui.models.catalog import resolve
+from qrtui.models.footprint import TokenTable
 from qrtui.models.load import load
 from qrtui.models.on_disk import read_json
 from qrtui.models.precisions import PRECISIONS
@@ -20,6 +21,7 @@ def peak(folder, precision="fp32", device="cpu", *, count=64, cap=512, protocol=
     return peak_memory(resolve(str(folder)), PRECISIONS[precision], device, prompts, given, noise)
 
 
+MB = 1_000_000
 TOKEN = 2 * 2 * 2 * 32 * 4
 TABLE = 4 * 64 * 64
 PROJECTIONS = 2 * (4 * 64 + 3 * 128) * 64
@@ -42,27 +44,35 @@ def test_the_peak_grows_with_what_it_is_made_of(tiny_llama):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "nf4"])
-def test_noise_takes_the_token_table_out_of_the_mapped_file_and_a_copy_of_what_is_quantized(tiny_llama, precision):
+def test_noise_takes_a_copy_of_what_is_quantized_and_no_more(tiny_llama, precision):
     clean, published, after = (peak(tiny_llama, precision, protocol=p) for p in (None, "published", "after"))
-    assert published - clean == TABLE
+    assert published == clean
     bytes_per_weight = PRECISIONS[precision].bytes_per_weight if PRECISIONS[precision].quantized else 0
     assert after - published == int(PROJECTIONS * bytes_per_weight)
 
 
-def test_the_values_of_4_bit_layers_are_counted_where_they_and_all_else_fit_only(tiny_llama, monkeypatch):
-    whole = peak(tiny_llama, "nf4")
-    monkeypatch.setattr(peak_module, "free_memory", lambda: whole)
-    assert whole - peak(tiny_llama, "nf4") == 4 * PROJECTIONS + TABLE
-    monkeypatch.setattr(peak_module, "free_memory", lambda: int(whole * 1.3))
-    assert peak(tiny_llama, "nf4") == whole
+def test_a_token_table_that_is_no_head_stays_in_the_mapped_file_until_noise_reaches_it(tiny_llama, monkeypatch):
+    monkeypatch.setattr(peak_module, "token_table", lambda folder: TokenTable(False, "float32"))
+    assert peak(tiny_llama, protocol="published") - peak(tiny_llama) == TABLE
+    # Stored in another type it is converted, and so is the program's own.
+    monkeypatch.setattr(peak_module, "token_table", lambda folder: TokenTable(False, "bfloat16"))
+    assert peak(tiny_llama, protocol="published") == peak(tiny_llama)
 
 
-def test_the_table_counts_whole_where_the_files_hold_it_in_another_type(tiny_llama, tmp_path):
-    loaded = load(resolve(str(tiny_llama)), PRECISIONS["bf16"], "cpu")
-    loaded.model.save_pretrained(tmp_path)
-    loaded.tokenizer.save_pretrained(tmp_path)
-    assert peak(tmp_path) - peak(tiny_llama) == TABLE
-    assert peak(tmp_path) == peak(tmp_path, protocol="published")
+def test_the_values_of_4_bit_layers_count_as_far_as_the_setting_and_free_memory_allow(tiny_llama, monkeypatch):
+    none, all_of_them = (peak(tiny_llama, "nf4", extra_memory=share) for share in (0, 9))
+    assert all_of_them - none == 4 * PROJECTIONS
+    monkeypatch.setattr(peak_module, "free_memory", lambda: none)
+    assert peak(tiny_llama, "nf4", extra_memory=9) == none
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_what_is_taken_for_speed_stays_within_the_share_of_libraries_model_and_cache(share):
+    working = Working(prompts=400 * MB, passing=100 * MB, whole=900 * MB)
+    taken = spare_memory(600 * MB, working, share, free=20_000 * MB)
+    assert 380 * MB + (600 + 400 + 100) * MB + taken == pytest.approx((1 + share) * (335 + 600 + 400) * MB)
+    assert spare_memory(600 * MB, working, share, free=1200 * MB) == (960 - 900) * MB
+    assert spare_memory(600 * MB, working, share, free=900 * MB) == 0
 
 
 def test_on_a_gpu_it_is_the_weights_and_the_cache_and_nothing_is_said_of_what_is_not_here(tiny_llama):

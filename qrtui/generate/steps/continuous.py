@@ -20,6 +20,7 @@ import torch
 from transformers import GenerationConfig
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
+from qrtui.generate.batching import PROMPT_TOKENS_AT_ONCE
 from qrtui.generate.sequence import (
     Answer,
     Ending,
@@ -31,7 +32,6 @@ from qrtui.generate.sequence import (
 )
 
 _PAGE = 256
-_PROMPT_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
 _SIGN_OF_LIFE_SECONDS = 0.2
 _PATIENCE_SECONDS = 20.0
 _HANDING_OVER_SECONDS = 0.001
@@ -67,7 +67,7 @@ def _loop(model: Any, tokenizer: Any, places: int, longest: int, max_new_tokens:
     batching = ContinuousBatchingConfig(
         page_size=_PAGE,
         num_blocks=places * -(-longest // _PAGE) + 1,
-        max_batch_tokens=max(places, _PROMPT_TOKENS_AT_ONCE.get(model.device.type, 2048)),
+        max_batch_tokens=max(places, PROMPT_TOKENS_AT_ONCE[model.device.type]),
         max_requests_per_batch=places,
         return_logprobs=True,
         # It would look for kernels on the hub.

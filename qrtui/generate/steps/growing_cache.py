@@ -19,6 +19,9 @@ from qrtui.generate.batching import ROOM
 from qrtui.generate.forward import Forward
 from qrtui.models.device import give_back_memory
 
+# What steps work with comes to lie scattered too, though slowly.
+_STEPS_UNTIL_GIVING_BACK = 8
+
 
 class Prefilled(NamedTuple):
     """Prompts that were read: the library's cache of them and their mask, (rows, width), 0 where there is padding."""
@@ -89,6 +92,7 @@ class SlotCache:
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
+        self._steps = 0
         self.past: Any = None
         self.mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -123,6 +127,9 @@ class SlotCache:
         """Give every row its last token; the logits of the next ones, (rows, vocabulary), open or not."""
         self.make_room()
         logits, self.past, self.mask = _step(self._forward, tokens, self.past, self.mask)
+        self._steps += 1
+        if self.mask.device.type == "cpu" and self._steps % _STEPS_UNTIL_GIVING_BACK == 0:
+            give_back_memory()
         return logits
 
 

@@ -19,10 +19,11 @@ from qrtui.generate.sequence import Cancelled
 from qrtui.generate.steps.names import Steps
 from qrtui.generate.ways.known import UNFINISHED, Tried, Way, known_ways, remember
 from qrtui.generate.ways.trials import try_steps
-from qrtui.models.dequantized import dequantized_once
 from qrtui.models.device import device_type, give_back_memory, library_versions, torch_version
+from qrtui.models.four_bit import four_bit_faster
 from qrtui.models.packed import packed
 from qrtui.models.shared_inputs import inputs_shared
+from qrtui.models.spare import Spare
 
 # What is tried on a device, beside the plain way.
 CANDIDATES: dict[str, tuple[Steps, ...]] = {"cpu": (), "cuda": ("graphs", "static", "continuous")}
@@ -59,25 +60,25 @@ def fastest_way(
     on_token: Callable[[int], None] = lambda active: None,
     *,
     alone: bool = False,
-    beside: int = 0,
+    spare: int = 0,
 ) -> Iterator[TakenWay]:
     """Hold the model's weights in the way that is fastest here; `notice` is told once, when that has just been tried.
 
-    With sequences one at a time (`alone`) that may be another way than with many. No more of the weights is held twice
-    than leaves room for the bytes needed `beside` them. They must not change meanwhile. `on_token(0)` is called at
-    every step of a trial and may raise Cancelled.
+    With sequences one at a time (`alone`) that may be another way than with many. At most `spare` bytes are taken for
+    speed alone. Weights must not change meanwhile. `on_token(0)` is called at every step of a trial and may raise
+    Cancelled.
     """
     on_cpu = device_type(loaded.device) == "cpu"
     if loaded.footprint < _WORTH_TRYING_BYTES:
-        with holding(loaded.model, packs=on_cpu, beside=beside):
+        with holding(loaded.model, packs=on_cpu, spare=spare):
             yield TakenWay("", Way(packs=on_cpu or None, times=1.0))
         return
     key = _key(loaded, alone=alone)
     way = known_ways().get(key)
     before = way
     if way is None:
-        way = try_packing(loaded.model, alone=alone, beside=beside) if on_cpu else Way(packs=None, times=1.0)
-    with holding(loaded.model, packs=bool(way.packs), beside=beside):
+        way = try_packing(loaded.model, alone=alone, spare=spare) if on_cpu else Way(packs=None, times=1.0)
+    with holding(loaded.model, packs=bool(way.packs), spare=spare):
         way = _try_steps(loaded, key, way, on_token)
         if way != before and (way.packs is not None or way.steps):
             remember(key, way)
@@ -87,26 +88,27 @@ def fastest_way(
 
 
 @contextlib.contextmanager
-def holding(model: Any, *, packs: bool, beside: int = 0) -> Iterator[None]:
-    """Hold a CPU model's weights packed or plain, in either case 4-bit layers dequantized and the inputs of int8 layers
-    shared; a GPU's as they are.
+def holding(model: Any, *, packs: bool, spare: int = 0) -> Iterator[None]:
+    """Hold a CPU model's weights packed or plain, and in either case the values of 4-bit layers as far as `spare` bytes
+    allow, the inputs of int8 layers shared; a GPU's as they are.
     """
     # What changing the weights left behind, before more is added.
     give_back_memory()
-    held = packed(model, beside=beside) if packs else contextlib.nullcontext()
-    with dequantized_once(model, pack=packs, beside=beside), inputs_shared(model), held:
+    left = Spare(spare)
+    held = packed(model, left) if packs else contextlib.nullcontext()
+    with held, four_bit_faster(model, left, pack=packs), inputs_shared(model):
         give_back_memory()
         yield
 
 
-def try_packing(model: Any, *, alone: bool = False, beside: int = 0) -> Way:
+def try_packing(model: Any, *, alone: bool = False, spare: int = 0) -> Way:
     """Time a step of a few sequences, or of one `alone`, with packed and with plain weights.
 
     Takes about a second for a small model.
     """
     seconds = {}
     for packs in (False, True):
-        with holding(model, packs=packs, beside=beside):
+        with holding(model, packs=packs, spare=spare):
             seconds[packs] = _step_seconds(model, 1 if alone else _ROWS)
     packs = seconds[True] < seconds[False] * _CLEARLY
     return Way(packs, round(seconds[not packs] / seconds[packs], 2))
