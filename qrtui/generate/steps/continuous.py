@@ -9,6 +9,7 @@ up when it meets them. Imports torch and transformers: import it lazily.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import threading
 import time
@@ -32,6 +33,8 @@ from qrtui.generate.sequence import (
 )
 
 _PAGE = 256
+# The loop holds a mask from every token of a pass to every place of its cache.
+_MOST_TOKENS_AT_ONCE = 4096
 _SIGN_OF_LIFE_SECONDS = 0.2
 _PATIENCE_SECONDS = 20.0
 _HANDING_OVER_SECONDS = 0.001
@@ -64,23 +67,70 @@ def _loop(model: Any, tokenizer: Any, places: int, longest: int, max_new_tokens:
     """The library's manager with its thread running, and a cache for so many sequences of that length."""
     ends = sorted(end_tokens(model, tokenizer))
     generation = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=ends)
-    batching = ContinuousBatchingConfig(
-        page_size=_PAGE,
+    batching = _batching(
         num_blocks=places * -(-longest // _PAGE) + 1,
-        max_batch_tokens=max(places, PROMPT_TOKENS_AT_ONCE[model.device.type]),
+        max_batch_tokens=max(places, min(PROMPT_TOKENS_AT_ONCE[model.device.type], _MOST_TOKENS_AT_ONCE)),
         max_requests_per_batch=places,
         return_logprobs=True,
-        # It would look for kernels on the hub.
-        auto_switch_to_flash=False,
     )
-    with torch.inference_mode():
-        manager = model.init_continuous_batching(generation_config=generation, continuous_batching_config=batching)
-        manager.start()
+    with _own_attention(model):
+        with torch.inference_mode():
+            manager = model.init_continuous_batching(generation_config=generation, continuous_batching_config=batching)
+            _make_pausable(manager)
+            manager.start()
+        try:
+            yield manager
+        finally:
+            manager.stop(block=True, hard_stop=True, timeout=_PATIENCE_SECONDS)
+            manager.destroy()
+
+
+_SETTINGS = {field.name for field in dataclasses.fields(ContinuousBatchingConfig)}
+
+
+def _batching(**settings: Any) -> ContinuousBatchingConfig:
+    """The library's settings. What is a page since transformers 5.18 was a block in 5.17."""
+    settings["page_size" if "page_size" in _SETTINGS else "block_size"] = _PAGE
+    if "auto_switch_to_flash" in _SETTINGS:
+        # It would look for kernels on the hub.
+        settings["auto_switch_to_flash"] = False
+    return ContinuousBatchingConfig(**settings)
+
+
+@contextlib.contextmanager
+def _own_attention(model: Any) -> Iterator[None]:
+    """Before transformers 5.19 nothing but a model that has paged attention already keeps it from the hub's kernels."""
+    former = model.config._attn_implementation
+    if "auto_switch_to_flash" in _SETTINGS or former not in ("sdpa", "eager"):
+        yield
+        return
+    model.set_attn_implementation(f"paged|{former}")
     try:
-        yield manager
+        yield
     finally:
-        manager.stop(block=True, hard_stop=True, timeout=_PATIENCE_SECONDS)
-        manager.destroy()
+        model.set_attn_implementation(former)
+
+
+def _make_pausable(manager: Any) -> None:
+    """Give a manager of transformers 5.17 the `pause` that those since have: its loop waits before a step."""
+    if hasattr(manager, "pause"):
+        return
+    may_go, step = threading.Event(), manager._generation_step
+    may_go.set()
+
+    def held_step() -> None:
+        may_go.wait()
+        step()
+
+    @contextlib.contextmanager
+    def pause() -> Iterator[None]:
+        may_go.clear()
+        try:
+            yield
+        finally:
+            may_go.set()
+
+    manager._generation_step, manager.pause = held_step, pause
 
 
 class _Places:
