@@ -39,8 +39,7 @@ class Recorded:
 
 @pytest.fixture
 def pair(tiny_llama, monkeypatch):
-    """Loads a model twice, its weights such that each token depends on all: on the CPU, and on a GPU that is there while
-    the test runs."""
+    """Loads a model twice, each token depending on all: on the CPU, and on a GPU that is there during a test."""
     torch.set_num_threads(1)
     monkeypatch.setattr(static_cache, "CapturedSteps", Recorded)
 
