@@ -1,4 +1,4 @@
-"""When steps are recorded and what becomes of a recording that fails; CUDA is played by a few lines, no GPU is asked."""
+"""When steps are recorded and what becomes of a recording that fails; a few lines play CUDA."""
 
 import contextlib
 from types import SimpleNamespace

@@ -68,10 +68,10 @@ class CapturedSteps:
             del logits
         torch.cuda.current_stream().wait_stream(self._aside)
         graph = torch.cuda.CUDAGraph()
-        with self._ending_failures(graph):
-            # Only what this thread does is recorded; others may go on with their work.
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local"):
-                self._logits[:rows].copy_(self._step(rows, columns))
+        # Only what this thread does is recorded; others may go on with their work.
+        recording = torch.cuda.graph(graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local")
+        with self._ending_failures(graph), recording:
+            self._logits[:rows].copy_(self._step(rows, columns))
         return graph
 
     @contextlib.contextmanager
