@@ -28,9 +28,9 @@ def batch_size(setting: int | Literal["auto"], model: Any, *, tokens: int) -> in
     device = next(model.parameters()).device
     free = None
     if device.type == "cuda":
-        import torch
+        from qrtui.models.fitting import free_on_gpu
 
-        free = torch.cuda.mem_get_info(device)[0]
+        free = free_on_gpu(device)
     return batch_that_fits(setting, bytes_per_token(model), tokens, free)
 
 

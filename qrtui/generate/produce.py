@@ -6,6 +6,7 @@ Imports torch: import it lazily.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -172,6 +173,8 @@ def _retreat(size: int) -> int:
     """Half of a batch that did not fit. Raises ModelError where there is none."""
     if size <= 1:
         raise ModelError("one prompt alone does not fit into the device's memory", "lower generation.max_new_tokens")
+    # A loop of another thread that failed holds its cache by the error that it keeps.
+    gc.collect()
     torch.cuda.empty_cache()
     return size // 2
 

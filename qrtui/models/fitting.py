@@ -41,7 +41,16 @@ def free_on(device: str) -> int:
         return free_memory()
     number = device.partition(":")[2]
     gpus = range(torch.cuda.device_count()) if device == "auto" else [int(number or 0)]
-    return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+    return sum(map(free_on_gpu, gpus))
+
+
+def free_on_gpu(gpu: int | torch.device) -> int:
+    """Bytes of a GPU that are free to this process: what torch keeps of what it used before is.
+
+    It keeps much after a batch or after running out of memory, and the driver takes that for used.
+    """
+    kept = torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
+    return torch.cuda.mem_get_info(gpu)[0] + kept
 
 
 def _kind(device: str) -> str:

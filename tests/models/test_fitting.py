@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from qrtui.errors import ModelError
 from qrtui.models import fitting
@@ -31,6 +32,14 @@ def test_a_large_model_is_refused_by_what_the_catalog_says_of_it(monkeypatch):
     fitting.refuse_if_too_large(resolve("llama-3.1-8b"), PRECISIONS["nf4"], "cpu")
     # Nobody knows how large it is: loading will tell.
     fitting.refuse_if_too_large(resolve("someone/unknown"), PRECISIONS["fp32"], "cpu")
+
+
+def test_what_torch_keeps_of_a_gpus_memory_counts_as_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (3 * 10**9, 80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda gpu: 70 * 10**9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda gpu: 1 * 10**9)
+    assert fitting.free_on("cuda:0") == 72 * 10**9
+    fitting.refuse_if_too_large(resolve("llama-3.1-8b"), PRECISIONS["fp32"], "cuda:0")
 
 
 def group(root: Path, files: dict[str, str]) -> Path:
