@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from qrtui.generate.peak import peak_memory
 from qrtui.generate.settings import Generation
@@ -13,9 +13,29 @@ from qrtui.models.precisions import PRECISIONS
 from qrtui.results.store import Store
 from qrtui.spec import Perturbation
 
-_ROUGH_COMPLETION_TOKENS = 90
-_ROUGH_CPU_RATE = 8e9
-_ROUGH_GPU_RATE = 1e12
+_ROUGH_TOKENS = 80
+
+
+class _Rough(NamedTuple):
+    """How fast a precision is where nothing is known of it: tokens a second, times parameters, in a large batch.
+
+    A step costs something however few sequences are left in it: together as much as `last` completions more.
+    """
+
+    rate: float
+    last: int
+
+
+_ROUGH_CPU = {
+    "fp32": _Rough(2.4e10, 0),
+    "fp16": _Rough(1.0e10, 0),
+    "bf16": _Rough(5.6e10, 8),
+    "int8": _Rough(4.0e10, 14),
+    "nf4": _Rough(3.5e10, 14),
+    "fp4": _Rough(3.5e10, 14),
+}
+"""Measured on two cores with the embedded model: `benchmarks/time_left.py` shows what comes of it."""
+_ROUGH_GPU = _Rough(1e12, 0)
 
 
 class Work(Protocol):
@@ -31,19 +51,36 @@ class Work(Protocol):
     def decoded(self) -> Sequence[Any]: ...  # noqa: D102
 
 
-def generating_seconds(groups: Sequence[Work], store: Store, device: str) -> float | None:
-    """Seconds of generating: at what this model's completions cost here before, else by a rough rule for the device."""
-    seconds = 0.0
+def generating_seconds(groups: Sequence[Work], store: Store, device: str) -> list[float | None]:
+    """Seconds of generating each group: at what this model's completions cost here before, else by a rough rule.
+
+    None for a group of which neither is known.
+    """
+    known: dict[tuple[str, str], float | None] = {}
+    seconds: list[float | None] = []
     for group in groups:
-        if group.decoded:
-            cost = store.seconds_per_completion(group.decoded[0].determinants.revision, group.precision, device)
-            if cost is None:
-                if not group.model.parameters:
-                    return None
-                rough = (_ROUGH_GPU_RATE if device == "cuda" else _ROUGH_CPU_RATE) / group.model.parameters
-                cost = _ROUGH_COMPLETION_TOKENS / rough
-            seconds += len(group.decoded) * cost
-    return round(seconds, 1)
+        if not group.decoded:
+            seconds.append(0.0)
+            continue
+        weights = group.decoded[0].determinants.revision, group.precision
+        if weights not in known:
+            known[weights] = store.seconds_per_completion(*weights, device)
+        cost = known[weights]
+        seconds.append(_rough_seconds(group, device) if cost is None else len(group.decoded) * cost)
+    return seconds
+
+
+def completion_tokens(settings: Generation) -> int:
+    """How long a completion is to be expected."""
+    return min(_ROUGH_TOKENS, settings.max_new_tokens)
+
+
+def _rough_seconds(group: Work, device: str) -> float | None:
+    if not group.model.parameters:
+        return None
+    rough = _ROUGH_GPU if device == "cuda" else _ROUGH_CPU[group.precision]
+    tokens: int = min(_ROUGH_TOKENS, group.decoded[0].determinants.settings["max_new_tokens"])
+    return (len(group.decoded) + rough.last) * tokens * group.model.parameters / rough.rate
 
 
 def largest_weights(groups: Sequence[Work], device: str) -> int | None:

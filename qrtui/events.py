@@ -35,12 +35,26 @@ class Fetching(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Completions to make on the same weights, and what the plan expects of them.
+
+    `seconds` is for all of them, None where nobody knows; `tokens` is the length of one.
+    """
+
+    model: str
+    precision: str
+    completions: int
+    seconds: float | None
+    tokens: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """The run is planned and noted in the store.
 
     Of `total` results, `to_generate` need a completion that is still to be made; `known` are the others, made before or
-    the same completion as another result's. `level` is the judge's isolation; `expected_seconds` is what the plan says
-    generating will take.
+    the same completion as another result's. `level` is the judge's isolation; `ahead` is what will be generated, in its
+    order.
     """
 
     run: int
@@ -51,7 +65,7 @@ class RunStarted(Event):
     device: str
     level: str
     resumed: bool
-    expected_seconds: float | None = None
+    ahead: tuple[Ahead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from qrtui.events import (
     Stage,
 )
 from qrtui.judge.verdict import level_in_words
-from qrtui.pace import seconds_left
+from qrtui.pace import Pace
 from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable, unfiltered
 from qrtui.spec import Experiment
@@ -94,11 +94,13 @@ class Narrator:
         self._names: dict[int, str] = {}
         self._passed = 0
         self._rate = self._left = ""
-        self._in_flight = 0
-        self._expected: float | None = None
+        self._pace = Pace(())
 
     def __call__(self, event: Event) -> None:
         """Tell of one event."""
+        if isinstance(event, ConditionStarted) and not self._names:
+            self._generating = self._clock()
+        self._pace.fold(event, self._clock() - self._generating)
         match event:
             case Stage(text):
                 self.say(text)
@@ -111,14 +113,11 @@ class Narrator:
                     f"loaded {model} in {precision} on {device}: {memory / _MB:.0f} MB of weights, {seconds:.1f} s"
                 )
             case ConditionStarted():
-                if not self._names:
-                    self._generating = self._clock()
                 name = f"{event.model} {event.precision} {perturbation_name(event.perturbation)}"
                 self._names[event.condition] = name
                 if event.dose is not None:
                     self.say(f"{name}: {event.dose.in_words}")
-            case Decoding(tokens, seconds, active):
-                self._in_flight = active
+            case Decoding(tokens, seconds, _):
                 self._rate = f", {tokens / seconds:.0f} tok/s" if seconds else ""
             case Generated():
                 self._left = self._time_left(event)
@@ -141,8 +140,7 @@ class Narrator:
         return False
 
     def _time_left(self, event: Generated) -> str:
-        spent = self._clock() - self._generating
-        left = seconds_left(spent, event.done, self._in_flight, event.to_generate, self._expected)
+        left = self._pace.left(self._clock() - self._generating)
         return f", about {duration(left)} left" if left and event.done < event.to_generate else ""
 
     def _fetching(self, event: Fetching) -> None:
@@ -152,7 +150,7 @@ class Narrator:
             self.say(f"{event.model}: {event.stage}{amount}")
 
     def _run_started(self, event: RunStarted) -> None:
-        self._expected = event.expected_seconds
+        self._pace = Pace(event.ahead)
         how = "resumed" if event.resumed else "started"
         self.say(
             f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"

@@ -92,8 +92,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do.
 
     `total` results are needed; `to_generate` distinct completions are still to be made for them, `known` is the rest.
-    `seconds` is an estimate (None without any experience), `memory` the bytes of the largest model to be loaded, `peak`
-    what `generate.peak` says is held at most (None for models that are not here).
+    `expected` are the seconds that each group is estimated to take (None where nothing is known of it), `memory` the
+    bytes of the largest model to be loaded, `peak` what `generate.peak` says is held at most (None for models that are
+    not here).
     `to_fetch` names language data that attacks need and that is not here, `to_translate` counts sentences by
     translation engine: until then the prompts made of them are not known, and so none of their completions. `absent`
     says of each data set that could not be had what to do about it: a plan with absent ones counts and cannot be run.
@@ -106,7 +107,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, Task]
     total: int
     to_generate: int
-    seconds: float | None
+    expected: list[float | None]
     memory: int | None
     peak: int | None = None
     to_fetch: list[str] = []
@@ -117,6 +118,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def known(self) -> int:
         """Results that need no generating: in the store already, or the same completion as another's."""
         return self.total - self.to_generate
+
+    @property
+    def seconds(self) -> float | None:
+        """What generating is estimated to take; None where nothing is known of some group."""
+        known = [seconds for seconds in self.expected if seconds is not None]
+        return round(sum(known), 1) if len(known) == len(self.expected) else None
 
     @property
     def first(self) -> list[str]:
@@ -172,7 +179,7 @@ def make_plan(experiment: Experiment, store: Store, *, counting: bool = False) -
         tasks={task.content_hash: task for tasks in selected.values() for task in tasks},
         total=sum(len(condition.results) for condition in planner.conditions),
         to_generate=to_generate,
-        seconds=generating_seconds(groups, store, device_type(device)),
+        expected=generating_seconds(groups, store, device_type(device)),
         memory=largest_weights(planner.groups, device_type(device)),
         peak=peak(planner.groups, experiment.generation, device),
         to_fetch=attacker.lacking_assets,

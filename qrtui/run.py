@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from qrtui.attacking import made_with
 from qrtui.control import Control
+from qrtui.costs import completion_tokens
 from qrtui.device_failures import is_device_lost, is_out_of_memory
 from qrtui.errors import AttackError, ModelError, QrtuiError
 from qrtui.events import (
+    Ahead,
     ConditionStarted,
     Decoding,
     Event,
@@ -135,6 +137,14 @@ def _device_failure(error: BaseException) -> str | None:
     return None
 
 
+def _ahead(plan: Plan) -> Iterator[Ahead]:
+    """What will be generated, in the order of the work."""
+    tokens = completion_tokens(plan.experiment.generation)
+    for group, seconds in zip(plan.groups, plan.expected, strict=True):
+        if group.jobs:
+            yield Ahead(group.model.name, group.precision, len(group.jobs), seconds, tokens)
+
+
 class _Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
     """The control said stop."""
 
@@ -239,7 +249,7 @@ class _Runner:
                 plan.device,
                 self._pool.level,
                 resumed,
-                plan.seconds,
+                tuple(_ahead(plan)),
             )
         )
         self._place_results()

@@ -4,7 +4,7 @@ import io
 import signal
 
 from qrtui import plain
-from qrtui.events import ConditionStarted, Fetching, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
+from qrtui.events import Ahead, ConditionStarted, Fetching, Generated, Judged, ModelLoaded, RunEnded, RunStarted, Stage
 from qrtui.judge.verdict import Verdict
 from qrtui.perturb.dose import Dose
 from qrtui.plain import Narrator, duration, progress_line
@@ -34,7 +34,7 @@ def test_a_run_from_fetching_to_its_end():
     lines = told(
         [
             Fetching("m", "download", 34_000_000, 93_000_000),
-            RunStarted(3, "demo", 10, 4, 6, "cpu", "L2", False),
+            RunStarted(3, "demo", 10, 4, 6, "cpu", "L2", False, (Ahead("m", "nf4", 6, None, 40.0),)),
             Stage("loading m in nf4"),
             ModelLoaded("m", "nf4", "cpu", 166_000_000, 1.2),
             ConditionStarted(

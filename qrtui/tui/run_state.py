@@ -21,7 +21,7 @@ from qrtui.events import (
     RunStarted,
     Stage,
 )
-from qrtui.pace import seconds_left
+from qrtui.pace import Pace
 from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.engine import EngineFailed
 from qrtui.tui.wording import counted, in_bytes, in_time
@@ -42,7 +42,7 @@ class RunState:
 
     `version` counts the changes, `results` those that a table shows; a screen compares them with what it drew.
     `stage` says in words what is being done; `seconds` is the clock of generating, pauses left out. `waiting` are the
-    experiments that run when this one has finished, each with the seconds it is expected to take.
+    experiments that run when this one has finished.
     """
 
     phase: Phase = "idle"
@@ -55,14 +55,12 @@ class RunState:
     judged: int = 0
     to_generate: int = 0
     generated: int = 0
-    in_flight: int = 0
     stage: str = ""
     fetched: tuple[int, int | None] | None = None
     conditions: set[int] = field(default_factory=set)
     tokens_per_second: float | None = None
     reason: str = ""
-    expected_seconds: float | None = None
-    waiting: deque[tuple[Experiment, float | None]] = field(default_factory=deque)
+    waiting: deque[Experiment] = field(default_factory=deque)
     log: deque[str] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
     logged: int = 0
     version: int = 0
@@ -70,23 +68,24 @@ class RunState:
     _seconds: float = 0.0
     _since: float | None = None
     _group_complete: bool = False
+    _pace: Pace = field(default_factory=lambda: Pace(()))
 
     @property
     def under_way(self) -> bool:
         """Whether the engine is at it."""
         return self.phase in UNDER_WAY
 
-    def begin(self, experiment: Experiment, expected_seconds: float | None = None) -> None:
-        """Forget the last run: a new one was handed to the engine. The plan expects it to take `expected_seconds`."""
+    def begin(self, experiment: Experiment) -> None:
+        """Forget the last run: a new one was handed to the engine."""
         kept = self.version, self.results, self.logged, self.waiting
-        self.__init__(phase="starting", experiment=experiment, expected_seconds=expected_seconds)  # type: ignore[misc]
+        self.__init__(phase="starting", experiment=experiment)  # type: ignore[misc]
         self.version, self.results, self.logged, self.waiting = kept
         self.stage = "planning"
         self._changed(results=True)
 
-    def wait(self, experiment: Experiment, expected_seconds: float | None) -> None:
+    def wait(self, experiment: Experiment) -> None:
         """Another experiment is to run when this one has finished."""
-        self.waiting.append((experiment, expected_seconds))
+        self.waiting.append(experiment)
         self._note(f"{experiment.name} waits")
         self._changed()
 
@@ -94,7 +93,7 @@ class RunState:
         """Let the last one that waits wait no more; returns its name."""
         if not self.waiting:
             return None
-        experiment, _ = self.waiting.pop()
+        experiment = self.waiting.pop()
         self._note(f"{experiment.name} waits no more")
         self._changed()
         return experiment.name
@@ -109,7 +108,7 @@ class RunState:
         """Seconds that generating will still take; None while that is not known."""
         if not self.under_way or self.run is None:
             return None
-        return seconds_left(self._spent(now), self.generated, self.in_flight, self.to_generate, self.expected_seconds)
+        return self._pace.left(self._spent(now))
 
     def summary(self) -> list[str]:
         """What to say of the last run on the terminal, once the app is closed: nothing where there was none."""
@@ -164,7 +163,7 @@ class RunState:
         self.run, self.device, self.level = event.run, event.device, event.level
         self.total, self.known, self.to_generate = event.total, event.known, event.to_generate
         self.fetched = None
-        self.expected_seconds = event.expected_seconds or self.expected_seconds
+        self._pace = Pace(event.ahead)
         begun = "goes on" if event.resumed else "begins"
         known = f", {event.known:,} known" if event.known else ""
         self._note(f"run {event.run} {begun}: {counted(event.total, 'completion')}{known}")
@@ -172,6 +171,7 @@ class RunState:
 
     @fold.register
     def _(self, event: ModelLoaded, now: float) -> None:
+        self._pace.fold(event, self._spent(now))
         self._note(
             f"loaded {event.model} in {event.precision} on {event.device}: "
             f"{in_bytes(event.memory)}, {in_time(event.seconds)}"
@@ -182,6 +182,7 @@ class RunState:
     def _(self, event: ConditionStarted, now: float) -> None:
         if self._since is None:
             self._clock(True, now)
+        self._pace.fold(event, self._spent(now))
         # The conditions that run on the same weights are announced in one go.
         if self._group_complete:
             self.conditions, self._group_complete = set(), False
@@ -194,7 +195,7 @@ class RunState:
     @fold.register
     def _(self, event: Decoding, now: float) -> None:
         self._group_complete = True
-        self.in_flight = event.active
+        self._pace.fold(event, self._spent(now))
         if event.seconds > 0:
             self.tokens_per_second = event.tokens / event.seconds
         self._changed()
@@ -202,6 +203,7 @@ class RunState:
     @fold.register
     def _(self, event: Generated, now: float) -> None:
         self._group_complete = True
+        self._pace.fold(event, self._spent(now))
         self.generated, self.to_generate = event.done, event.to_generate
         self._changed(results=True)
 

@@ -27,7 +27,7 @@ def stage_in_words(state: RunState) -> str:
 
 def waiting_in_words(state: RunState) -> str:
     """Which experiments wait for the run under way: `then equal-dose, demo; d drops demo`."""
-    names = [experiment.name for experiment, _ in state.waiting]
+    names = [experiment.name for experiment in state.waiting]
     if not names:
         return ""
     start = "" if state.under_way else "; w starts it"

@@ -57,15 +57,15 @@ class Running(_App):
         """Go to another room."""
         raise NotImplementedError
 
-    def start_run(self, experiment: Experiment, expected_seconds: float | None = None) -> None:
+    def start_run(self, experiment: Experiment) -> None:
         """Run an experiment and show it; while another is under way, let it wait for its turn."""
         if self.engine.busy:
-            self.state.wait(experiment, expected_seconds)
+            self.state.wait(experiment)
             self.notify(f"{experiment.name} waits for the run under way; Run (2) shows what waits.")
             self.catch_up()
             return
         self.opened = None
-        self.state.begin(experiment, expected_seconds)
+        self.state.begin(experiment)
         self.engine.start(experiment)
         self.action_room("run")
         self.catch_up()
@@ -73,9 +73,9 @@ class Running(_App):
     def start_waiting(self) -> None:
         """Start the experiment that has waited longest, if any waits."""
         if self.state.waiting and not self.engine.busy and not self.quitting:
-            experiment, expected_seconds = self.state.waiting.popleft()
+            experiment = self.state.waiting.popleft()
             self.opened = None
-            self.state.begin(experiment, expected_seconds)
+            self.state.begin(experiment)
             self.engine.start(experiment)
             self.notify(f"{experiment.name} has begun.")
 

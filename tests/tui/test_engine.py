@@ -3,9 +3,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import pytest
-
-from qrtui.events import ConditionStarted, Decoding, Fetching, Generated, Paused, RunEnded, RunStarted, Stage
+from qrtui.events import Ahead, ConditionStarted, Decoding, Fetching, Generated, Paused, RunEnded, RunStarted, Stage
 from qrtui.tui.comparison import Comparison, Pair, TaskKey
 from qrtui.tui.engine import Engine, EngineFailed, Mailbox
 from qrtui.tui.run_state import RunState
@@ -59,23 +57,26 @@ def test_the_engine_takes_the_next_run_only_after_the_last_has_ended(tmp_path: P
 
 def test_time_left_follows_the_runs_own_pace_and_leaves_pauses_out():
     state = RunState()
-    state.begin(experiment=None, expected_seconds=100)
+    state.begin(experiment=None)
     assert state.remaining(0) is None
-    state.fold(RunStarted(3, "demo", 60, 20, 40, "cpu", "L2", False), 0)
-    assert state.remaining(0) == 100
+    ahead = (Ahead("m", "int8", 40, 100.0, 40), Ahead("m", "int8", 40, 100.0, 40))
+    state.fold(RunStarted(3, "demo", 100, 20, 80, "cpu", "L2", False, ahead), 0)
+    assert state.remaining(0) == 200
     state.fold(ConditionStarted(1, "m", "int8", "clean", "demo", 40, None), 10)
-    state.fold(Generated("key", 40, 1.0, 10, 40), 30)
-    # 10 made in 20 s, and what the plan expected (2.5 s each) counts as 8 more.
-    assert state.remaining(30) == pytest.approx((20 + 8 * 2.5) / 18 * 30)
-    state.fold(Paused(True), 30)
-    assert state.remaining(500) == state.remaining(30)
+    for done in range(1, 41):
+        state.fold(Generated("key", 40, 1.0, done, 80), 10 + 5 * done)
+    # It took 200 s, twice what was expected.
+    assert 150 < state.remaining(210) < 200
+    state.fold(ConditionStarted(2, "m", "int8", "char", "demo", 40, None), 210)
+    state.fold(Paused(True), 210)
+    assert state.remaining(500) == state.remaining(210)
     state.fold(Paused(False), 500)
-    state.fold(Decoding(400, 10.0, 20), 500)
-    # 20 that are being made are half done in the mean.
-    assert state.remaining(510) == pytest.approx((30 + 8 * 2.5) / 28 * 20)
-    state.fold(RunEnded(3, "stopped"), 510)
-    assert state.remaining(510) is None
-    assert state.stage == "stopped after 30 s"
+    waited = state.remaining(500)
+    state.fold(Decoding(40 * 40 + 20 * 40, 10.0, 20), 600)
+    assert 0.3 * waited < state.remaining(600) < 0.7 * waited
+    state.fold(RunEnded(3, "stopped"), 600)
+    assert state.remaining(600) is None
+    assert state.stage == "stopped after 5 min"
 
 
 def test_conditions_of_one_group_are_at_work_together():

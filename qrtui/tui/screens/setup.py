@@ -261,7 +261,7 @@ class SetupScreen(EditsOfSetup):
             return
         plan = self._plan_made
         if await self._is_trusted(warnings) and (plan is None or await self._is_wanted(plan)):
-            self.app.start_run(experiment, plan.seconds if plan else None)
+            self.app.start_run(experiment)
 
     async def _is_trusted(self, warnings: Mapping[str, str]) -> bool:
         """Whether a model's own code may run, now that the person has seen which."""
