@@ -91,9 +91,9 @@ def test_each_size_is_recorded_once_and_all_share_a_stream_and_a_pool(cuda, mode
         passes.append((rows, columns, cuda.mode))
         return on_gpu(torch.ones(rows, 4))
 
-    steps = CapturedSteps(step, model, most_rows=8)
+    steps = CapturedSteps(model, most_rows=8)
     for rows, columns in [(8, 128), (8, 128), (4, 128), (4, 256), (8, 128)]:
-        assert steps(rows, columns).shape == (rows, 4)
+        assert steps(step, rows, columns).shape == (rows, 4)
     assert [one[:2] for one in passes] == [size for size in [(8, 128), (4, 128), (4, 256)] for _ in range(3)]
     assert [mode for *_, mode in passes[:3]] == [0, "error", 0]
     assert len(cuda.streams) == len(cuda.pools) == 1
@@ -108,7 +108,7 @@ def test_a_step_that_waits_for_the_device_is_never_recorded(cuda, model):
         return on_gpu(torch.ones(rows, 4))
 
     with pytest.raises(RuntimeError, match="synchronizing"):
-        CapturedSteps(step, model, most_rows=8)(8, 128)
+        CapturedSteps(model, most_rows=8)(step, 8, 128)
     assert cuda.recordings == []
     assert cuda.mode == 0
 
@@ -116,7 +116,7 @@ def test_a_step_that_waits_for_the_device_is_never_recorded(cuda, model):
 def test_a_recording_that_fails_leaves_nothing_begun(cuda, model):
     cuda.breaks = True
     with pytest.raises(torch.AcceleratorError, match="during capture"):
-        CapturedSteps(lambda rows, columns: on_gpu(torch.ones(rows, 4)), model, most_rows=8)(8, 128)
+        CapturedSteps(model, most_rows=8)(lambda rows, columns: on_gpu(torch.ones(rows, 4)), 8, 128)
     assert cuda.now is cuda.default
     assert cuda.let_go == [(0, cuda.pools[0])]
     assert cuda_graphs._failed == [cuda.recordings[0][0]]
@@ -125,5 +125,5 @@ def test_a_recording_that_fails_leaves_nothing_begun(cuda, model):
 def test_what_looks_for_outliers_is_refused_before_anything_is_tried(cuda, tiny_llama):
     loaded = load(resolve(str(tiny_llama)), PRECISIONS["int8"], "cpu")
     with pytest.raises(ValueError, match="outliers"):
-        CapturedSteps(lambda rows, columns: torch.ones(1), loaded.model, most_rows=8)
+        CapturedSteps(loaded.model, most_rows=8)
     assert cuda.streams == []

@@ -24,15 +24,15 @@ REQUESTS = [Request(f"{SHARED} w{at % 40 + 14} " + f"w{at % 9 + 3} " * (at % 7),
 class Recorded:
     """Stands for CUDA graphs: what is recorded must not wait for the device, nor move what it reads and writes."""
 
-    def __init__(self, step, model, most_rows):
-        self.step, self.places = step, {}
+    def __init__(self, model, most_rows):
+        self.places = {}
 
-    def __call__(self, rows, columns):
-        cache = self.step.__self__
+    def __call__(self, step, rows, columns):
+        cache = step.__self__
         seen = [cache._inputs.data_ptr(), *(layer._all_keys.data_ptr() for layer in cache._past.layers)]
         assert self.places.setdefault((rows, columns), seen) == seen
         before = len(OnGpu.waits)
-        logits = self.step(rows, columns)
+        logits = step(rows, columns)
         assert OnGpu.waits[before:] == []
         return logits
 

@@ -1,11 +1,15 @@
 """Steps over static buffers write what the plain way writes, token for token, whatever comes and goes."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, CodeGenConfig, GPT2Config, MistralConfig, Qwen2Config
 
+from qrtui.generate import decode as decode_module
 from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
 from qrtui.generate.steps import static_cache
@@ -26,15 +30,15 @@ class RecordedOnCpu:
 
     made: list["RecordedOnCpu"] = []
 
-    def __init__(self, step, model, most_rows):
-        self.step, self.places = step, {}
+    def __init__(self, model, most_rows):
+        self.places = {}
         self.made.append(self)
 
-    def __call__(self, rows, columns):
-        cache = self.step.__self__
+    def __call__(self, step, rows, columns):
+        cache = step.__self__
         seen = [cache._inputs.data_ptr(), *(layer._all_keys.data_ptr() for layer in cache._past.layers)]
         assert self.places.setdefault((rows, columns), seen) == seen
-        return self.step(rows, columns)
+        return step(rows, columns)
 
 
 @pytest.fixture
@@ -108,6 +112,25 @@ def test_few_steps_are_recorded_and_rows_are_drawn_together(loaded, recorded):
     assert {rows for rows, _ in sizes} <= {1, 2, 4, 8, 16}
     assert len({rows for rows, _ in sizes}) > 1
     assert {columns % 8 for _, columns in sizes} == {0}
+
+
+@pytest.mark.parametrize("steps", ["growing", "static", "graphs"])
+def test_keys_and_values_are_let_go_of_as_soon_as_all_is_written(loaded, recorded, monkeypatch, steps):
+    held, make = [], decode_module.cache_for
+
+    def noted(*args, **how):
+        made = make(*args, **how)
+        held.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(decode_module, "cache_for", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        answers(loaded.model, loaded.tokenizer, [Request(f"w{at}", (), True) for at in range(3, 9)], steps, slots=2)
+        assert [one() for one in held] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("steps", ["static", "graphs"])

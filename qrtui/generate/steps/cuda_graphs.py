@@ -15,6 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Step = Callable[[int, int], Tensor]
+"""Called with numbers of rows and of columns, gives logits (rows, vocabulary)."""
+
 # The libraries choose their kernels and take their workspaces in a first pass, which must not be recorded. The last one
 # shows whether a step asks the device for anything.
 _PASSES_BEFORE = 2
@@ -25,35 +28,37 @@ _failed: list[torch.cuda.CUDAGraph] = []
 class CapturedSteps:
     """Steps of a model, recorded for each number of rows and columns when they are first wanted.
 
-    `step(rows, columns)` gives logits (rows, vocabulary) and must be the same work each time, on inputs at fixed
-    places. Weights may change in place, but not move. Raises ValueError where the model does not lie on one CUDA
-    device, or has LLM.int8() layers, which look for outliers in every batch; and, when called, RuntimeError where a
-    step asks the device for a number.
+    Weights may change in place, but not move. Raises ValueError where the model does not lie on one CUDA device, or has
+    LLM.int8() layers, which look for outliers in every batch.
     """
 
-    def __init__(self, step: Callable[[int, int], Tensor], model: Any, most_rows: int) -> None:
+    def __init__(self, model: Any, most_rows: int) -> None:
         if any(type(module).__name__ == "Linear8bitLt" for module in model.modules()):
             raise ValueError("LLM.int8() looks for outliers in every batch, which cannot be recorded")
         devices = {parameter.device for parameter in model.parameters()}
         if len(devices) != 1 or next(iter(devices)).type != "cuda":
             raise ValueError("CUDA graphs need a model that lies on one CUDA device")
-        self._step, self._device, self._most_rows = step, devices.pop(), most_rows
+        self._device, self._most_rows = devices.pop(), most_rows
         self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         # All recordings share their memory, which takes one stream and one pool.
         self._aside: Any = None
         self._pool: Any = None
         self._logits: Tensor | None = None
 
-    def __call__(self, rows: int, columns: int) -> Tensor:
-        """The logits of this step, (rows, vocabulary), which the next one overwrites."""
+    def __call__(self, step: Step, rows: int, columns: int) -> Tensor:
+        """The logits of this step, (rows, vocabulary), which the next one overwrites.
+
+        The step must be the same work each time, on inputs at fixed places; raises RuntimeError where it asks the
+        device for a number.
+        """
         with torch.cuda.device(self._device):
             if (rows, columns) not in self._graphs:
-                self._graphs[rows, columns] = self._record(rows, columns)
+                self._graphs[rows, columns] = self._record(step, rows, columns)
             self._graphs[rows, columns].replay()
         assert self._logits is not None
         return self._logits[:rows]
 
-    def _record(self, rows: int, columns: int) -> torch.cuda.CUDAGraph:
+    def _record(self, step: Step, rows: int, columns: int) -> torch.cuda.CUDAGraph:
         if self._aside is None:
             self._aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             self._pool = torch.cuda.graph_pool_handle()
@@ -62,7 +67,7 @@ class CapturedSteps:
             # The same inputs give the same keys and values: passes before the one that counts change nothing.
             for number in range(1, _PASSES_BEFORE + 1):
                 with _asking_nothing() if number == _PASSES_BEFORE else contextlib.nullcontext():
-                    logits = self._step(rows, columns)
+                    logits = step(rows, columns)
             if self._logits is None:
                 self._logits = logits.new_empty(self._most_rows, logits.shape[1])
             del logits
@@ -71,7 +76,7 @@ class CapturedSteps:
         # Only what this thread does is recorded; others may go on with their work.
         recording = torch.cuda.graph(graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local")
         with self._ending_failures(graph), recording:
-            self._logits[:rows].copy_(self._step(rows, columns))
+            self._logits[:rows].copy_(step(rows, columns))
         return graph
 
     @contextlib.contextmanager

@@ -5,7 +5,7 @@ Imports torch: import it lazily.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -82,7 +82,7 @@ class StaticCache:
     can_take_more = True
 
     def __init__(self, forward: Forward, rows: int, tokens: int, *, captured: bool) -> None:
-        self._forward, self._most, self._is_captured = forward, max(rows, 1), captured
+        self._forward, self._most = forward, max(rows, 1)
         self._columns = _rounded_up(tokens) if captured else tokens
         self._past: Any = None
         self._rows = 0
@@ -90,9 +90,8 @@ class StaticCache:
         self._lengths: list[int] = []
         self._inputs = torch.zeros(2, self._most, dtype=torch.long, device=forward.device)
         self._numbers = torch.arange(self._columns, device=forward.device)
-        self._run: Callable[[int, int], Tensor] = self._pass
-        if captured:
-            self._run = CapturedSteps(self._pass, forward.model, self._most)
+        # It gets the method at every call: were it kept there, each would keep the other, and all of this memory.
+        self._captured = CapturedSteps(forward.model, self._most) if captured else None
 
     def rebuild(self, kept: Sequence[int], added: Sequence[Prefilled] = ()) -> None:
         """Keep these rows, in this order, and put the added prompts behind them.
@@ -116,8 +115,10 @@ class StaticCache:
                 ids[slot], positions[slot] = tokens[at], self._lengths[at]
                 self._lengths[at] += 1
         self._inputs[:, : self._rows].copy_(torch.tensor([ids, positions]))
-        columns = min(_rounded_up(columns), self._columns) if self._is_captured else columns
-        logits = self._run(self._rows, columns)
+        if self._captured is None:
+            logits = self._pass(self._rows, columns)
+        else:
+            logits = self._captured(self._pass, self._rows, min(_rounded_up(columns), self._columns))
         return logits if self._slots == list(range(self._rows)) else logits[self._slots]
 
     def _pass(self, rows: int, columns: int) -> Tensor:
@@ -130,7 +131,7 @@ class StaticCache:
         return logits
 
     def _rows_for(self, wanted: int) -> int:
-        if not self._is_captured:
+        if self._captured is None:
             return wanted
         enough = min(self._most, 1 << (wanted - 1).bit_length())
         # Fewer rows are not worth another recording until they are far fewer.
