@@ -18,7 +18,7 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-gpu: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -m gpu -ra
+	@$(BIN)/python -m pytest tests/gpu -m gpu -vv -ra --durations=8 -o faulthandler_timeout=60
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -109,19 +109,25 @@ def loaded(decoder: Any, folder: Any, precision: str, cap: int, seconds: dict[st
     """A decoder with the model loaded anew in a precision."""
     import gc
 
+    import torch
     from transformers import AutoModelForCausalLM
 
     from qrtui.models.precisions import PRECISIONS as RECIPES
 
     recipe = RECIPES[precision]
+    # Where EvalPlus puts its model and its prompts.
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     gc.collect()
     started = time.perf_counter()
-    made = decoder(folder, recipe.dtype_on("cpu"), cap)
+    made = decoder(folder, recipe.dtype_on(device), cap)
     if recipe.quantized:
         # EvalPlus cannot quantize: its model is replaced, and what loading that one took is not counted.
         started = time.perf_counter()
         made.model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=recipe.dtype_on("cpu"), quantization_config=recipe.quantization_config(), device_map="cpu"
+            folder,
+            dtype=recipe.dtype_on(device),
+            quantization_config=recipe.quantization_config(),
+            device_map={"": device},
         )
     seconds["loading"] += time.perf_counter() - started
     return made

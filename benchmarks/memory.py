@@ -23,7 +23,7 @@ from typing import Any
 
 from sides.turns import machine
 
-from qrtui.events import ModelLoaded
+from qrtui.events import ModelLoaded, Notice
 from qrtui.generate.settings import Generation
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attacks import ATTACKS
@@ -54,32 +54,37 @@ def run_alone(given: argparse.Namespace) -> None:
     allocated at most on a GPU.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    model = 0
+    model, largest = 0, list[int]()
 
     def note(event: object) -> None:
         nonlocal model
         if isinstance(event, ModelLoaded):
             model = event.memory
+        if isinstance(event, Notice) and "steps " in event.text:
+            # The ways of doing steps have just been tried, once for this machine: no part of a run.
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+            largest.clear()
 
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "x.db"
         with Store(database) as store:
             planned = make_plan(experiment(given), store).numbers()["bytes"]
-        largest = watched_cache()
+        watch_cache(largest)
         ended = run(experiment(given), database, note, Control())
     if ended.status != "finished":
         raise SystemExit(ended.reason)
     import torch
 
-    on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    on_gpu = torch.cuda.max_memory_allocated() if given.device != "cpu" else 0
     print(json.dumps([planned, model, max(largest, default=0), on_gpu]))
 
 
-def watched_cache() -> list[int]:
-    """A list that gets the bytes of the keys and values after every step."""
+def watch_cache(found: list[int]) -> None:
+    """Have that list get the bytes of the keys and values after every step."""
     from qrtui.generate.steps.growing_cache import SlotCache
 
-    found: list[int] = []
     step = SlotCache.step
 
     def watched(self: SlotCache, *args: Any) -> Any:
@@ -88,7 +93,6 @@ def watched_cache() -> list[int]:
         return logits
 
     SlotCache.step = watched  # type: ignore[method-assign]
-    return found
 
 
 def anonymous(process: int) -> int:

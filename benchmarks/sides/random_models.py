@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -47,4 +48,7 @@ def random_model(shape: str, parent: Path) -> Path:
     config = AutoConfig.for_model(bos_token_id=0, eos_token_id=1, **SHAPES[shape])
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         AutoModelForCausalLM.from_config(config, dtype=torch.float16).save_pretrained(folder)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     return folder

@@ -95,17 +95,18 @@ from qrtui.device_failures import is_device_lost
 try:
     torch.zeros(3, device="cuda")[torch.tensor([7], device="cuda")].cpu()
 except RuntimeError as error:
-    print(is_device_lost(error))
+    print(is_device_lost(error), flush=True)
 try:
     torch.zeros(3, device="cuda").sum().item()
 except RuntimeError as error:
-    print(is_device_lost(error))
+    print(is_device_lost(error), flush=True)
 """
 
 
 def test_a_context_that_an_assert_broke_is_told_as_lost():
-    found = subprocess.run([sys.executable, "-c", LOSE_THE_DEVICE], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["True", "True"]
+    # How such a process ends is CUDA's business.
+    found = subprocess.run([sys.executable, "-c", LOSE_THE_DEVICE], capture_output=True, text=True, check=False)
+    assert found.stdout.split() == ["True", "True"], found.stderr
 
 
 def test_running_out_of_gpu_memory_is_told_apart_from_losing_the_gpu():
@@ -124,16 +125,19 @@ def test_what_is_allocated_stays_within_what_the_plan_says(tiny_llama, name):
     info, settings = resolve(str(tiny_llama)), Generation(max_new_tokens=64, batch_size=16)
     texts = [" ".join(f"w{3 + at % 60}" for _ in range(80)) for at in range(16)]
     planned = peak_memory(info, PRECISIONS[name], "cuda", texts, settings, None)
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    loaded = load(info, PRECISIONS[name], "cuda")
-    try:
-        said = []
-        with fastest_way(loaded, said.append):
-            asked = [Request(text, (), add_special_tokens=True) for text in texts]
-            list(decode(loaded.model, loaded.tokenizer, asked, max_new_tokens=64, slots=16))
-        assert said == []
-        # Activations of so small a model weigh as much as the model: megabytes on top.
-        assert torch.cuda.max_memory_allocated() - before < 1.2 * planned + 50e6
-    finally:
-        unload(loaded)
+    for _ in range(2):  # what CUDA's libraries take once, at their first product, is none of the plan's
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        loaded = load(info, PRECISIONS[name], "cuda")
+        try:
+            said = []
+            with fastest_way(loaded, said.append):
+                asked = [Request(text, (), add_special_tokens=True) for text in texts]
+                list(decode(loaded.model, loaded.tokenizer, asked, max_new_tokens=64, slots=16))
+            taken = torch.cuda.max_memory_allocated() - before
+        finally:
+            unload(loaded)
+    assert said == []
+    # Activations of so small a model weigh as much as the model: megabytes on top.
+    assert taken < 1.2 * planned + 50e6

@@ -1,10 +1,13 @@
 """The ways of doing steps on an NVIDIA GPU: they write what the plain way writes; what cannot be recorded is left."""
 
+import contextlib
+
 import pytest
 import torch
 
 from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
+from qrtui.generate.steps import cuda_graphs, static_cache
 from qrtui.generate.steps.continuous import decode_continuously
 from qrtui.generate.steps.names import PLAIN
 from qrtui.generate.ways import fastest
@@ -54,8 +57,10 @@ def on_cuda(tiny_llama, tmp_path, monkeypatch):
 def test_static_steps_and_recorded_ones_write_what_the_plain_way_writes(on_cuda, slots, steps):
     loaded = on_cuda("fp32")
     how = {"slots": slots, "max_new_tokens": 150}
-    plain = answers_and_logits(loaded.model, loaded.tokenizer, REQUESTS, PLAIN, **how)
-    assert_same(answers_and_logits(loaded.model, loaded.tokenizer, REQUESTS, steps, **how), plain)
+    # One at a time takes a step for every token.
+    asked = REQUESTS[:6] if slots == 1 else REQUESTS
+    plain = answers_and_logits(loaded.model, loaded.tokenizer, asked, PLAIN, **how)
+    assert_same(answers_and_logits(loaded.model, loaded.tokenizer, asked, steps, **how), plain)
 
 
 def test_recorded_steps_follow_weights_that_noise_has_changed(on_cuda):
@@ -82,7 +87,7 @@ def test_every_precision_finds_its_way_and_completes_all(on_cuda, precision):
     assert set(found) == {"graphs", "static", "continuous"}
     assert all(tried.aside or tried.times > 0 for tried in found.values())
     if precision == "int8":
-        # bitsandbytes looks for outliers in every batch, which cannot be recorded; the device must survive the try.
+        # bitsandbytes looks for outliers in every batch, which cannot be recorded.
         assert found["graphs"].aside
     assert device_answers(loaded)
     told = []
@@ -98,3 +103,28 @@ def test_the_way_that_is_taken_is_not_slower_than_the_plain_one(on_cuda, precisi
         steps = way.steps(greedy=False, alone=False)
         pairs = [(probe(loaded, PLAIN).seconds, probe(loaded, steps).seconds) for _ in range(5)]
     assert sorted(plain / taken for plain, taken in pairs)[2] > 0.9
+
+
+@pytest.mark.parametrize("fails", ["in the pass before", "while it is recorded"])
+def test_a_step_that_cannot_be_recorded_leaves_the_device_as_it_was(on_cuda, monkeypatch, fails):
+    # The last of all: should this be wrong, what comes after it in the same process is too.
+    loaded = on_cuda("nf4")
+    plain = answers(loaded.model, loaded.tokenizer, REQUESTS, PLAIN, slots=16)
+    if fails == "while it is recorded":
+        monkeypatch.setattr(cuda_graphs, "_asking_nothing", contextlib.nullcontext)
+    run, stream = static_cache.StaticCache._pass, torch.cuda.current_stream()
+
+    def asking(self, rows, columns):
+        logits = run(self, rows, columns)
+        assert float(logits.sum()) < float("inf")
+        return logits
+
+    with monkeypatch.context() as patched:
+        patched.setattr(static_cache.StaticCache, "_pass", asking)
+        found = try_steps(loaded, ["graphs", "static"])
+    assert found["graphs"].aside
+    assert not found["static"].aside
+    assert torch.cuda.current_stream() == stream
+    torch.cuda.empty_cache()
+    for steps in ("graphs", PLAIN):
+        assert answers(loaded.model, loaded.tokenizer, REQUESTS, steps, slots=16) == plain
