@@ -70,6 +70,16 @@ def test_a_sequence_ends_at_its_stop_and_the_others_go_on_unchanged(loaded):
     assert stopped[0].tokens <= 4
 
 
+def test_a_stop_of_several_tokens_ends_a_sequence_at_its_last_one(loaded):
+    free = complete(loaded, PROMPTS[:1])[0].text
+    stop = " ".join(free.split()[2:6])
+    stopped = complete(loaded, PROMPTS[:1], stops=(stop,))[0]
+    begins = free.index(stop)
+    told = len(free[: begins + len(stop)].split())
+    assert (stopped.text, stopped.finish, stopped.tokens) == (free[:begins], "stop", told)
+    assert told < 12
+
+
 def test_cancelling_takes_effect_before_the_next_token(loaded):
     steps = []
 

@@ -33,6 +33,17 @@ def test_equality_and_tolerance() -> None:
     assert not same(None, "None")
 
 
+def test_large_floats_may_differ_by_a_ten_millionth_of_themselves_and_no_more() -> None:
+    assert same(1e9, 1e9 + 99)
+    assert not same(1e9, 1e9 + 101)
+    assert same([1.0, 1e9], [1.0, 1e9 - 99])
+    assert not same([1.0, 1e9], [1.0 + 2e-6, 1e9])
+    # Where the task has a tolerance, that one takes the place of 1e-6, and is added to the other.
+    assert same(1e9, 1e9 + 149, atol=50.0)
+    assert not same(1e9, 1e9 + 151, atol=50.0)
+    assert not same(10**9, 10**9 + 1)
+
+
 def test_no_value_can_break_the_comparison() -> None:
     for got in (10**400, "x", None, [[]], {1: 2}, np.array([[1.0]]), float("nan"), [float("inf")]):
         assert not same([0.5], got)

@@ -137,9 +137,16 @@ def test_truth_is_kept_for_the_user_alone_and_checked_when_read(add: Task, tmp_p
     (kept,) = (tmp_path / "cache" / "ground-truth").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
-    kept.write_text(json.dumps({"judge": JUDGE_VERSION, "values": [1], "seconds": [0]}))
+    other = {"judge": "an earlier one", "values": [0, 0, 0, 0], "seconds": [0, 0, 0, 0]}
+    for unfit in ({"judge": JUDGE_VERSION, "values": [1], "seconds": [0]}, other):
+        kept.write_text(json.dumps(unfit))
+        with JudgePool(1) as pool:
+            assert pool.submit(add, RIGHT).result().plus == "passed"
+        assert json.loads(kept.read_text())["values"][:3] == [3, 70, 0]
+    # What fits is taken as it is.
+    kept.write_text(json.dumps({**other, "judge": JUDGE_VERSION}))
     with JudgePool(1) as pool:
-        assert pool.submit(add, RIGHT).result().plus == "passed"
+        assert pool.submit(add, RIGHT).result().base == "failed"
 
 
 def test_without_isolation_only_on_request(monkeypatch: pytest.MonkeyPatch, add: Task) -> None:

@@ -53,13 +53,26 @@ def test_a_failure_is_told_as_source(pool: JudgePool, add: Task, checked_add: Ta
 
 
 @pytest.mark.parametrize(
-    "line", ["return 0 if a == -5 and b == 6 or a > 9**9 else a + b", "if a > 9**9: import os; os._exit(0)"]
+    ("line", "failing"),
+    [
+        ("return 0 if a > 9**9 else a + b", f"add({10**30}, 1)"),
+        ("if a > 9**9: import os; os._exit(0)", f"add({10**30}, 1)"),
+        ("return 1 if a == -5 else a + b", "add(-5, 5)"),
+        ("if a == -5: import os; os._exit(0)", "add(-5, 5)"),
+    ],
 )
-def test_base_passes_where_only_an_added_input_fails(pool: JudgePool, add: Task, line: str) -> None:
+def test_base_passes_where_only_an_added_input_fails_be_it_the_first(
+    pool: JudgePool, add: Task, line: str, failing: str
+) -> None:
     verdict = pool.submit(add, body(line) + "    return a + b\n").result()
     assert verdict.base == "passed"
     assert verdict.plus in ("failed", "crashed")
-    assert verdict.failing_input == f"add({10**30}, 1)"
+    assert verdict.failing_input == failing
+
+
+def test_base_fails_where_its_last_input_does(pool: JudgePool, add: Task) -> None:
+    verdict = pool.submit(add, body("return 0 if a == 30 else a + b")).result()
+    assert (verdict.base, verdict.plus, verdict.failing_input) == ("failed", "failed", "add(30, 40)")
 
 
 def test_what_an_honest_solution_may_do(pool: JudgePool, add: Task) -> None:
