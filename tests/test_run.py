@@ -219,6 +219,14 @@ def test_a_precision_that_sees_its_batch_is_resumed_in_the_batches_it_began_in(
     assert known.from_earlier_runs == {"int8": 12}
     assert any(line.startswith("int8: 12 results from earlier runs") for line in provenance_lines(known))
 
+    # What was known before a run began is not made again to keep its batches company.
+    few = msgspec.structs.replace(torn, tasks=msgspec.structs.replace(torn.tasks, limit=4))
+    execute(few, tmp_path / "after-few.db")
+    execute(torn, tmp_path / "after-few.db", stop_after=10)
+    with Store(tmp_path / "after-few.db") as store:
+        (group,) = (group for group in make_plan(torn, store).groups if group.again)
+    assert [job.task.task_id for job in group.again] == [f"Torn/{at}" for at in range(4, 12)]
+
     # Those of single prompts are others, which no run's batches bear upon.
     with Store(database) as store:
         plan = make_plan(alone, store)

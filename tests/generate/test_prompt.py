@@ -64,6 +64,19 @@ def test_the_program_to_judge_is_the_function_and_what_it_needs(completion, styl
     assert dropped not in program
 
 
+def test_the_program_begins_with_the_prompt_that_the_model_saw():
+    attacked = ADD.prompt.replace("Add two", "ADD Two")
+    program = solution_of(ADD, attacked, "    return x + y\n", "completion")
+    assert attacked != ADD.prompt
+    assert "ADD Two" in program
+    assert "ADD Two" not in solution_of(ADD, attacked, "def add(x, y):\n    return x + y", "chat")
+
+
+def test_a_program_has_neither_tabs_nor_null_characters():
+    program = solution_of(ADD, ADD.prompt, "def add(x, y):\n\treturn x +\0 y", "chat")
+    assert program.strip() == "def add(x, y):\n    return x + y"
+
+
 _EVALPLUS_CHOICE = evalplus.sanitize.code_extract
 LINES = st.sampled_from(["x = 1", "", "def f():", "    return 1", "if x:", "    y = (", ")", "Sure! Here it is", "```"])
 

@@ -183,3 +183,29 @@ def test_a_name_that_is_no_line_is_refused(store, name):
     with pytest.raises(StoreError):
         store.tag_run(run, [name])
     assert store.run().name == "fixed"
+
+
+def test_a_verdict_of_another_version_of_the_judge_is_none(store, monkeypatch):
+    store.add_verdict("program", "task", Verdict(base="passed"))
+    assert store.verdict("program", "task") == Verdict(base="passed")
+    monkeypatch.setattr("qrtui.results.store.JUDGE_VERSION", "another")
+    assert store.verdict("program", "task") is None
+    store.add_verdict("program", "task", Verdict(base="failed"))
+    assert store.verdict("program", "task") == Verdict(base="failed")
+
+
+def test_what_a_completion_costs_is_told_by_its_like(store):
+    def add(seconds, precision="int8", **changes):
+        made = determinants(precision, "clean", f"Demo/{seconds}", **changes)
+        store.add_completion(
+            Completion(determinants=made, text="", solution="", finish="stop", tokens=1, seconds=seconds)
+        )
+
+    add(2.0)
+    add(4.0)
+    add(50.0, device="cuda")
+    add(60.0, revision="r2")
+    add(70.0, precision="nf4")
+    assert store.seconds_per_completion("r1", "int8", "cpu") == 3.0
+    assert store.seconds_per_completion("r1", "int8", "cuda") == 50.0
+    assert store.seconds_per_completion("r1", "fp32", "cpu") is None
