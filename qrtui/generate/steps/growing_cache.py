@@ -21,6 +21,8 @@ from qrtui.models.device import give_back_memory
 
 # What steps work with comes to lie scattered too, though slowly.
 _STEPS_UNTIL_GIVING_BACK = 8
+# So many columns fill whole pages of 4096 bytes where a head has 64 numbers, or more, of 2 bytes.
+_WHOLE_PAGES = 32
 
 
 class Prefilled(NamedTuple):
@@ -223,7 +225,9 @@ def _right_aligned(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Ten
     """The rows of all parts under each other, ending in column `width`, with room behind; padding is zero."""
     first = parts[0][0]
     rows = sum(len(chosen) for _, chosen in parts)
-    whole = _untouched((rows, first.shape[1], width + ROOM, first.shape[3]), first)
+    # Each row begins with a page, so that no page is half in reserve.
+    capacity = -(-(width + ROOM) // _WHOLE_PAGES) * _WHOLE_PAGES
+    whole = _untouched((rows, first.shape[1], capacity, first.shape[3]), first)
     at = 0
     for tensor, chosen in parts:
         mine = whole[at : at + len(chosen)]
