@@ -255,7 +255,11 @@ def _check(experiment: Experiment, source: str) -> None:
         refuse(f"noise.{missing}", "empty, so there is no noise", f"give noise.{missing}, or drop [noise]")
     if noise.kinds and not noise.protocols:
         refuse("noise.protocols", "empty, so there is no noise", 'write protocols = ["published"]')
-    numbers = {"noise.levels": noise.levels, "generation.temperature": (experiment.generation.temperature,)}
+    numbers = {
+        "noise.levels": noise.levels,
+        "generation.temperature": (experiment.generation.temperature,),
+        "generation.extra_memory": (experiment.generation.extra_memory,),
+    }
     for key, values in numbers.items():
         if not all(map(math.isfinite, values)):
             refuse(key, "not a finite number", "give an ordinary number")

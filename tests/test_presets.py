@@ -157,6 +157,8 @@ def test_a_data_set_that_is_not_here_counts_as_many_tasks_as_it_has(tmp_path, of
         ("max_changes = 15", "probability = 1.5", ["attacks[0].probability", "<= 1"]),
         ('datasets = ["demo", "humaneval"]', "datasets = []", ["tasks", "no task is picked"]),
         ('[[models]]\nid = "smollm2-135m"', "models = []", ["models", "no model is picked"]),
+        ("batch_size = 4", "extra_memory = inf", ["generation.extra_memory", "finite"]),
+        ("batch_size = 4", "extra_memory = -1", ["generation.extra_memory"]),
         ("batch_size = 4", "samples = 5", ["generation.samples", "temperature"]),
         ('kind = "char"', "", ["attacks[0]", "allowed are kind, char"]),
     ],

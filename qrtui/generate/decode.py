@@ -46,8 +46,14 @@ def decode(
     """
     choose = choose or chooser(temperature)
     decoder = _Decoder(model, tokenizer, requests, max_new_tokens, temperature, slots, steps, choose)
-    while decoder.has_work:
-        yield from decoder.advance(on_token)
+    has_work = decoder.has_work
+    while has_work:
+        ended = decoder.advance(on_token)
+        has_work = decoder.has_work
+        if not has_work:
+            # The cache goes before the last answers, many at once, are worked on.
+            del decoder
+        yield from ended
 
 
 def stream(

@@ -228,14 +228,15 @@ async def test_tasks_picked_of_two_data_sets_stay_in_the_data_sets_order(opened,
 
 
 async def test_every_setting_of_generation_reaches_the_run(opened):
-    async with opened(experiment=filled.EXPERIMENT) as (app, _):
+    given = msgspec.structs.replace(filled.EXPERIMENT, generation=Generation(extra_memory=0.5))
+    async with opened(experiment=given) as (app, _):
         typed = {"name": "mine", "max-new-tokens": "64", "temperature": "0.8", "samples": "3", "batch-size": "4"}
         for id, text in {**typed, "seed": "7", "device": "cpu"}.items():
             app.screen.query_one(f"#{id}", Input).value = text
         app.screen.query_one("#prompt-style", Select).value = "completion"
         picked = app.screen.experiment()
         assert picked.generation == Generation(
-            max_new_tokens=64, temperature=0.8, samples=3, batch_size=4, prompt="completion"
+            max_new_tokens=64, temperature=0.8, samples=3, batch_size=4, prompt="completion", extra_memory=0.5
         )
         assert (picked.name, picked.seed, picked.device) == ("mine", 7, "cpu")
 
