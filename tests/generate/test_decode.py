@@ -1,9 +1,12 @@
 """The decoder on a tiny random model: what it writes must be what transformers writes, one prompt at a time."""
 
+import weakref
+
 import pytest
 import torch
 
 from qrtui.errors import ModelError
+from qrtui.generate import decode as decode_module
 from qrtui.generate import produce as produce_module
 from qrtui.generate.batching import by_length
 from qrtui.generate.decode import decode, stream
@@ -11,6 +14,7 @@ from qrtui.generate.pieces import Piece
 from qrtui.generate.produce import produce
 from qrtui.generate.sequence import Answer, Cancelled, Request
 from qrtui.generate.settings import Generation
+from qrtui.generate.steps.chosen import cache_for
 from qrtui.models.catalog import resolve
 from qrtui.models.load import load
 from qrtui.models.precisions import PRECISIONS
@@ -178,6 +182,21 @@ def test_no_slot_idles_while_a_prompt_waits(loaded):
     complete(loaded, PROMPTS * 4, max_new_tokens=10, slots=4, on_token=active.append)
     assert sum(active) == 16 * 10
     assert set(active) == {4}
+
+
+def test_the_cache_is_gone_when_the_last_answers_are_worked_on(loaded, monkeypatch):
+    caches = []
+
+    def kept(*given, **settings):
+        cache = cache_for(*given, **settings)
+        caches.append(weakref.ref(cache))
+        return cache
+
+    monkeypatch.setattr(decode_module, "cache_for", kept)
+    made = decode(loaded.model, loaded.tokenizer, requests(PROMPTS), max_new_tokens=5)
+    assert next(made).finish == "length"
+    assert caches[0]() is None
+    assert len(list(made)) == len(PROMPTS) - 1
 
 
 def test_the_pieces_of_a_stream_are_its_answer(loaded):
