@@ -9,7 +9,15 @@ from collections.abc import Mapping
 
 from qrtui.discreet import discreet
 
-LIBRARY_LOGGERS = ("transformers", "huggingface_hub", "bitsandbytes", "accelerate", "torch", "py.warnings")
+LIBRARY_LOGGERS = (
+    "transformers",
+    "ContinuousBatchingLogger",  # transformers' too, with a handler of its own
+    "huggingface_hub",
+    "bitsandbytes",
+    "accelerate",
+    "torch",
+    "py.warnings",
+)
 
 # The libraries read these once, when they are imported.
 _ENVIRONMENT: Mapping[str, str] = {

@@ -116,6 +116,8 @@ class _Making(TorchFunctionMode):
             return _moved(func, args, kwargs)
         if not _names_gpu(kwargs.get("device")):
             return func(*args, **kwargs)
+        if func is torch.tensor:  # is made in main memory and copied
+            OnGpu.waits.append("tensor")
         return func(*args, **{**kwargs, "device": "cpu"}).as_subclass(OnGpu)
 
 

@@ -5,6 +5,7 @@ The GPU is pretended (`tests/pretended_gpu.py`): where tensors lie is checked as
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from qrtui.generate.decode import decode
 from qrtui.generate.sequence import Request
@@ -15,6 +16,7 @@ from qrtui.models.load import load
 from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.noise import Noise
 from qrtui.perturb.weights import NoiseCarrier
+from tests.generate.test_static_cache import FAMILIES
 from tests.pretended_gpu import DevicesMixed, OnGpu, on_gpu, pretended_gpu, put_on_gpu
 
 SHARED = " ".join(f"w{n}" for n in range(3, 14))
@@ -73,6 +75,16 @@ def test_no_way_of_doing_steps_mixes_devices(pair, how):
         assert answers(there, steps, **how) == plain
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_recorded_of_other_families_waits_for_nothing(pair, name):
+    here, there = pair("fp32")
+    for loaded in (here, there):
+        torch.manual_seed(0)
+        loaded.model = AutoModelForCausalLM.from_config(FAMILIES[name]).eval()
+    put_on_gpu(there.model)
+    assert answers(there, "graphs") == answers(there) == answers(here)
+
+
 def test_the_trials_of_ways_mix_none(pair, monkeypatch):
     monkeypatch.setattr(trials, "_free", lambda loaded: None)
     _, there = pair("fp32")
@@ -118,7 +130,7 @@ def test_what_would_mix_devices_is_found(pair):
             mixing()
     with pytest.raises(TypeError):
         far.numpy()
-    assert OnGpu.waits == []
+    assert OnGpu.waits == ["tensor"]  # the index
     assert (far[:, torch.tensor([1])] * 2.0 + torch.tensor(1.0)).device.type == "cuda"
     assert far[far > 0].sum().item() == 6
-    assert OnGpu.waits == ["__getitem__", "item"]
+    assert OnGpu.waits == ["tensor", "__getitem__", "item"]

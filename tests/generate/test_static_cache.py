@@ -19,6 +19,14 @@ SMALL = {"vocab_size": 64, "eos_token_id": 2, "pad_token_id": 2, "bos_token_id":
 LLAMA_LIKE = {**SMALL, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
+FAMILIES = {
+    "gpt2": GPT2Config(**SMALL, n_embd=64, n_layer=2, n_head=4, n_positions=128),
+    "codegen": CodeGenConfig(**SMALL, n_embd=64, n_layer=2, n_head=4, rotary_dim=8, n_positions=128, n_ctx=128),
+    "qwen2": Qwen2Config(**LLAMA_LIKE, num_key_value_heads=2),
+    "eager attention": Qwen2Config(**LLAMA_LIKE, num_key_value_heads=2, attn_implementation="eager"),
+}
+
+
 @pytest.fixture(scope="module")
 def loaded(far_seeing):
     """A model whose every token depends much on all those before it."""
@@ -154,19 +162,10 @@ def test_a_sequence_of_nan_spoils_neither_neighbours_nor_the_next_in_its_place(l
     assert all(spoilt[at] == plain[at] for at in range(len(requests)) if at not in ended)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        GPT2Config(**SMALL, n_embd=64, n_layer=2, n_head=4, n_positions=128),
-        CodeGenConfig(**SMALL, n_embd=64, n_layer=2, n_head=4, rotary_dim=8, n_positions=128, n_ctx=128),
-        Qwen2Config(**LLAMA_LIKE, num_key_value_heads=2),
-        Qwen2Config(**LLAMA_LIKE, num_key_value_heads=2, attn_implementation="eager"),
-    ],
-    ids=["gpt2", "codegen", "qwen2", "eager attention"],
-)
-def test_other_families_write_the_same(loaded, recorded, config):
+@pytest.mark.parametrize("name", FAMILIES)
+def test_other_families_write_the_same(loaded, recorded, name):
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config).eval()
+    model = AutoModelForCausalLM.from_config(FAMILIES[name]).eval()
     requests = [Request(f"w{at} " * (1 + at % 5) + f"w{at + 20}", (), True) for at in range(3, 20)]
     plain = answers_and_logits(model, loaded.tokenizer, requests, "growing", slots=6)
     for steps in ("static", "graphs"):

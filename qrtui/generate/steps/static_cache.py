@@ -124,11 +124,24 @@ class StaticCache:
     def _pass(self, rows: int, columns: int) -> Tensor:
         """One pass through the model with what `_inputs` holds. No number leaves the device meanwhile."""
         ids, positions = self._inputs[0, :rows], self._inputs[1, :rows]
-        mask = (self._numbers[:columns] <= positions.unsqueeze(-1)).long()
+        mask = self._mask(columns, positions)
         for layer in self._past.layers:
             layer.show(rows, columns, positions)
         logits, _ = self._forward(ids.unsqueeze(-1), mask, self._past, positions.unsqueeze(-1))
         return logits
+
+    def _mask(self, columns: int, positions: Tensor) -> Tensor:
+        """Which columns each row sees, (rows, columns).
+
+        Where eager attention is recorded, what is added to its scores instead, (rows, 1, 1, columns): transformers 5.17
+        would make that of a number that it copies to the device, which cannot be recorded.
+        """
+        seen = self._numbers[:columns] <= positions.unsqueeze(-1)
+        model = self._forward.model
+        if self._captured is None or model.config._attn_implementation != "eager":
+            return seen.long()
+        added = torch.zeros(seen.shape, dtype=model.dtype, device=seen.device)
+        return added.masked_fill(~seen, torch.finfo(model.dtype).min)[:, None, None]
 
     def _rows_for(self, wanted: int) -> int:
         if self._captured is None:
