@@ -15,6 +15,7 @@ from qrtui.printable import printable
 CELL, LINE, FONT_SIZE = 7.25, 17.0, 12
 _RAISED = 12.5
 _MARGIN = 16
+_HANGING = 2
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 
@@ -121,14 +122,18 @@ class Page:
 def folded(line: Line, width: int) -> list[Line]:
     """A line cut into as many of `width` columns as it needs, blanks at their ends aside; its runs' looks are kept.
 
-    It is cut after a blank where the second half of the room has one, so that words stay whole.
+    It is cut after a blank where the second half of the room has one, so that words stay whole. What goes on below
+    stands a little to the right of where the line began, so that it is not taken for a line of its own.
     """
     runs = [Run(printable(run.text), run.look) for run in line.runs]
     text = "".join(run.text for run in runs)
-    cuts = [0]
-    while (fits := _fitting(rest := text[cuts[-1] :], width)) < len(rest.rstrip(" ")):
+    indent = min(len(text) - len(text.lstrip(" ")) + _HANGING, width // 2)
+    cuts, room = [0], width
+    while (fits := _fitting(rest := text[cuts[-1] :], room)) < len(rest.rstrip(" ")):
         cuts.append(cuts[-1] + _cut_at(rest, max(1, fits)))
-    return [Line(_part(runs, *ends), line.ground) for ends in itertools.pairwise([*cuts, len(text)])]
+        room = max(1, width - indent)
+    first, *below = [_part(runs, *ends) for ends in itertools.pairwise([*cuts, len(text)])]
+    return [Line(first, line.ground), *(Line([Run(" " * indent), *part], line.ground) for part in below)]
 
 
 def _cut_at(text: str, fits: int) -> int:

@@ -86,16 +86,23 @@ def test_the_picture_shows_the_four_with_what_differs_marked(run, cases):
     assert case_svg(run, "Demo/2", cases, dark=True) != svg
 
 
-def test_the_picture_folds_at_words_and_keeps_looks():
+def test_the_picture_folds_at_words_keeps_looks_and_indents_what_goes_on_below():
     line = Line([Run("the endpoints are "), Run("not included", "changed"), Run(". None of them")], "differs")
     texts = [["".join(run.text for run in piece.runs), piece.ground] for piece in folded(line, 24)]
-    assert texts == [["the endpoints are not ", "differs"], ["included. None of them", "differs"]]
+    assert texts == [["the endpoints are not ", "differs"], ["  included. None of them", "differs"]]
     looks = [[(run.text, run.look) for run in piece.runs] for piece in folded(line, 24)]
-    assert looks[1] == [("included", "changed"), (". None of them", "")]
+    assert looks[1] == [("  ", ""), ("included", "changed"), (". None of them", "")]
     assert [run.text for piece in folded(Line([Run("a " + "x" * 20)]), 10) for run in piece.runs] == [
         "a xxxxxxxx",
-        "xxxxxxxxxx",
-        "xx",
+        "  ",
+        "xxxxxxxx",
+        "  ",
+        "xxxx",
+    ]
+    code = [Run("    return "), Run("[word for word in words if word]", "name")]
+    assert ["".join(run.text for run in piece.runs) for piece in folded(Line(code), 30)] == [
+        "    return [word for word in ",
+        "      words if word]",
     ]
     assert len(folded(Line([Run("x" * 10 + "  ")]), 10)) == 1
     assert folded(Line([]), 10) == [Line([])]
