@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TextIO
 
 from qrtui.control import Control
+from qrtui.counting import counted
 from qrtui.events import (
     ConditionStarted,
     Decoding,
@@ -153,8 +154,8 @@ class Narrator:
         self._pace = Pace(event.ahead)
         how = "resumed" if event.resumed else "started"
         self.say(
-            f"run {event.run} ({event.name}) {how}: {event.total} completions, {event.known} known,"
-            f" {event.to_generate} to make; device {event.device}, judge {level_in_words(event.level)}"
+            f"run {event.run} ({event.name}) {how}: {counted(event.total, 'completion')}, {event.known:,} known,"
+            f" {event.to_generate:,} to make; device {event.device}, judge {level_in_words(event.level)}"
         )
         if event.to_generate == 0:
             self.say("nothing to generate: every completion is known from an earlier run")

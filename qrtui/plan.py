@@ -11,6 +11,7 @@ import msgspec
 
 from qrtui.attacking import Attacker
 from qrtui.costs import generating_seconds, largest_weights, peak
+from qrtui.counting import counted
 from qrtui.errors import AbsentDataSetError, PresetError, TaskError, nearest
 from qrtui.generate.prompt import PROMPT_VERSION, Style, choose_style
 from qrtui.generate.settings import Generation
@@ -129,8 +130,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def first(self) -> list[str]:
         """What must be had before generating, as phrases: `fetch wordnet`, `translate 12 sentences with mbart-50`."""
         translations = [
-            f"translate {count} sentence{'' if count == 1 else 's'} with {engine}"
-            for engine, count in self.to_translate.items()
+            f"translate {counted(count, 'sentence')} with {engine}" for engine, count in self.to_translate.items()
         ]
         data_sets = [
             f"get {', '.join(name for name in self.absent if self.absent[name] == way_out)} ({way_out})"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from qrtui.attacking import Attacker
+from qrtui.counting import counted
 from qrtui.errors import AttackError, FetchError
 from qrtui.events import Event, Fetching, Stage
 from qrtui.fetching.child import StoppedError
@@ -68,7 +69,7 @@ def translate(
     try:
         for start in range(0, len(sentences), _AT_A_TIME):
             some = sentences[start : start + _AT_A_TIME]
-            emit(Stage(f"translating there and back with {name}: {start} of {len(sentences)} sentences"))
+            emit(Stage(f"translating there and back with {name}: {start} of {counted(len(sentences), 'sentence')}"))
             results = translator.translate(some, tell)
             store.add_translations(name, translator.revision, dict(zip(some, results, strict=True)))
     finally:

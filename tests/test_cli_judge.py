@@ -164,7 +164,7 @@ def test_one_bad_task_and_odd_names_hinder_no_other(judge, tmp_path: Path) -> No
     many = [b"nonsense"] * 30
     result = judge([*samples, *many], "--tasks", str(tmp_path / "tasks.jsonl"))
     assert result.returncode == 0
-    assert "1 samples judged: 1 passed" in result.stdout
+    assert "1 sample judged: 1 passed" in result.stdout
     assert all(line.isprintable() for line in result.stdout.split("\n"))
     told = result.stderr.splitlines()
     assert "line 1: the inputs of task own/deep are nested too deeply" in told[0]

@@ -82,7 +82,7 @@ def test_a_run_stands_beside_the_paper_cell_by_cell(report):
     (cell,) = read["cells"]
     assert (cell["family"], cell["size"], cell["precision"]) == ("LLaMA", "1B", "int8")
     assert (cell["first"]["rrs"], cell["second"]["rrs"], cell["agree"]) == (2.0, 1.092, True)
-    assert "The arrows agree in 1 of 1 cells" in report("llama", "--against", "paper")
+    assert "The arrows agree in 1 of 1 cell" in report("llama", "--against", "paper")
     turned = json.loads(report("paper", "--against", "llama", "--format", "json"))
     assert turned["cells"][0]["second"]["rrs"] == 2.0
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from qrtui.charts.print_page import GREY, ColumnNames, Page, room_for_names, text_width
+from qrtui.counting import counted
 from qrtui.perturb.naming import perturbation_name
 from qrtui.results.clean_loss import percent
 from qrtui.results.report_tables import rrs_text
@@ -49,7 +50,7 @@ def table_figure(table: TableOne, width: float) -> Figure:
 def _counted(headline: Headline) -> str:
     p = "" if headline.sign_test_p is None else f" (sign test p = {headline.sign_test_p:.3f})"
     return (
-        f"Of {headline.cells} cells ↓ {headline.quantized}, {percent(headline.quantized_share)};"
+        f"Of {counted(headline.cells, 'cell')} ↓ {headline.quantized}, {percent(headline.quantized_share)};"
         f" ↑ {headline.original}, {percent(headline.original_share)};"
         f" = {headline.equal}, {percent(headline.equal_share)}{p}."
     )

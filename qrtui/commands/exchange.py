@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from qrtui.commands import options
+from qrtui.counting import counted
 
 
 @click.command("export")
@@ -42,7 +43,7 @@ def export_command(
             for samples in written:
                 missing = samples.planned - samples.programs
                 lacks = f", {missing} not generated yet" if missing else ""
-                click.echo(f"{samples.path}: {samples.programs} samples{lacks}")
+                click.echo(f"{samples.path}: {counted(samples.programs, 'sample')}{lacks}")
             for check in dict.fromkeys(samples.check for samples in written):
                 click.echo(f"    {check}")
         else:
@@ -65,5 +66,6 @@ def import_command(parent: Path | None, folder: Path, database: Path | None) -> 
         found = import_run(store, folder)
     begun = f"run {found.run} is new" if found.is_new else f"run {found.run} was here already"
     click.echo(
-        f"{begun}: of its {found.results} results {found.completions} completions and {found.verdicts} verdicts are new"
+        f"{begun}: of its {counted(found.results, 'result')} {counted(found.completions, 'completion')} and"
+        f" {counted(found.verdicts, 'verdict')} are new"
     )

@@ -16,6 +16,7 @@ import click
 
 from qrtui import paths
 from qrtui.commands import options
+from qrtui.counting import counted
 from qrtui.judge.values import printable
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def judge(
                     say(f"isolation {pool.level}: {_LEVELS[pool.level]}\n{score.header()}")
                 _take(item, score, say)
         if (untold := len(score.skipped) - _MOST_TOLD) > 0:
-            click.echo(f"qrtui: and {untold} more lines that cannot be judged", err=True)
+            click.echo(f"qrtui: and {counted(untold, 'more line')} that cannot be judged", err=True)
         if not score.verdicts:
             raise SamplesError(f"{samples} holds no sample that can be judged", "see qrtui judge --help for the format")
         if as_json:
@@ -197,14 +198,14 @@ class Score:
         """The closing lines: counts, what is missing, pass@k."""
         counts = Counter(_status(verdict) for _, verdict in self.verdicts)
         told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-        lines = ["", f"{len(self.verdicts)} samples judged: {told}"]
+        lines = ["", f"{counted(len(self.verdicts), 'sample')} judged: {told}"]
         if self.skipped:
-            counted = sum(bad.task_id is not None for bad in self.skipped)
-            lines.append(f"{len(self.skipped)} lines could not be judged; {counted} of them count as not passed")
+            of_tasks = sum(bad.task_id is not None for bad in self.skipped)
+            skipped = counted(len(self.skipped), "line")
+            lines.append(f"{skipped} could not be judged; {of_tasks} of them count as not passed")
         if missing := self.without_samples():
-            lines.append(
-                f"{missing} of the {len(self._tasks)} tasks of {self._name} have no sample: pass@k is over the others"
-            )
+            tasks = counted(len(self._tasks), "task")
+            lines.append(f"{missing} of the {tasks} of {self._name} have no sample: pass@k is over the others")
         base, whole = self.pass_at(lambda verdict: verdict.base), self.pass_at(_status)
         for k, share in base.items():
             plus = f"   base and plus tests {whole[k]:.3f}" if self._plus else ""

@@ -8,6 +8,7 @@ import click
 
 from qrtui import paths
 from qrtui.commands import options
+from qrtui.counting import counted
 
 
 @click.command()
@@ -53,5 +54,8 @@ def _salvage(damaged: Path, target: Path, as_json: bool) -> None:
     if as_json:
         options.print_json(msgspec.to_builtins(saved))
         return
-    click.echo(f"{target} has {saved.runs} runs, {saved.completions} completions, {saved.verdicts} verdicts")
+    click.echo(
+        f"{target} has {counted(saved.runs, 'run')}, {counted(saved.completions, 'completion')},"
+        f" {counted(saved.verdicts, 'verdict')}"
+    )
     click.echo(f"what is missing of a run is made again by resuming it: qrtui run PRESET --db {target}")

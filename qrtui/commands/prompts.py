@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qrtui.commands import options
+from qrtui.counting import counted
 from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable, unfiltered
 
@@ -155,17 +156,17 @@ def _prompt_lines(
         yield f"{printable(attacked.before.rstrip())}\n\n(the attack found nothing to change)"
         return
     before, after = _coloured(attacked) if coloured else (printable(attacked.before), printable(attacked.after))
-    changes = f"{len(attacked.edits)} change{'s' if len(attacked.edits) > 1 else ''}"
+    changes = counted(len(attacked.edits), "change")
     yield f"before:\n{before.rstrip()}\n"
     yield f"after ({printable(perturbation_name(chosen.label))}, seed {seed}, {changes}):\n{after.rstrip()}\n"
     if not coloured:
         yield "changed lines:"
         yield from (printable(line) for line in _changed_lines(attacked.before, attacked.after))
         yield ""
-    plural = "" if strength.characters == 1 else "s"
+    words = counted(strength.eligible, "word")
     yield (
-        f"{strength.characters} character{plural} and {strength.words} of {strength.eligible} words changed, "
-        f"similarity {strength.similarity:.3f}"
+        f"{counted(strength.characters, 'character')} and {strength.words} of {words} changed,"
+        f" similarity {strength.similarity:.3f}"
     )
     if attacked.touches_code:
         yield "this prompt differs in code too, not only in its natural language"
@@ -272,13 +273,13 @@ def _strength_lines(
         for chosen, strength, _ in rows
     ]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    yield f"{dataset}: {prompts} prompts, seed {seed}; a prompt's mean (median), unchanged ones included"
+    yield f"{dataset}: {counted(prompts, 'prompt')}, seed {seed}; a prompt's mean (median), unchanged ones included"
     yield ""
     for row in (head, *body):
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for chosen, _, in_code in rows:
         if in_code:
-            yield f"{perturbation_name(chosen.label)} differs in code too in {in_code} of {prompts} prompts"
+            yield f"{perturbation_name(chosen.label)} differs in code too in {in_code} of {counted(prompts, 'prompt')}"
 
 
 def _in_paper(chosen: Attack) -> str:

@@ -11,6 +11,7 @@ import click
 
 from qrtui import paths
 from qrtui.commands import options
+from qrtui.counting import counted
 
 if TYPE_CHECKING:
     from qrtui.events import RunEnded
@@ -88,7 +89,7 @@ def plan(
     time = "unknown" if made.seconds is None else f"about {duration(made.seconds)}"
     memory = "unknown" if made.memory is None else f"{made.memory / 1e9:.1f} GB{_too_much(made)}"
     click.echo(
-        f"{experiment.name}: {len(made.conditions)} conditions, {made.total} completions,"
+        f"{experiment.name}: {counted(len(made.conditions), 'condition')}, {counted(made.total, 'completion')},"
         f" {made.known} known, {made.to_generate} to do"
     )
     click.echo(f"time of generating: {time} on {made.device}; memory for the largest weights: {memory}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from qrtui.counting import counted
 from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
 from qrtui.perturb.naming import perturbation_name
@@ -72,7 +73,7 @@ def side_lines(side: Side, turn: Turn) -> list[str]:
     first = f", first token after {written.first_token:.1f} s" if written.first_token is not None else ""
     known = ", made before" if written.known else ""
     cut = ", cut off at the token limit" if written.finish == "length" else ""
-    lines = [f"{written.tokens} tokens{rate}{first}{known}{cut}"]
+    lines = [f"{counted(written.tokens, 'token')}{rate}{first}{known}{cut}"]
     unread = [f"no test, as Python cannot read it: {line}" for line in _unread(turn)]
     if verdict is None:
         return [printable(line) for line in (*lines, "not judged", *unread)]

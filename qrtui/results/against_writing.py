@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from qrtui.counting import counted
 from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import json_text
 from qrtui.results.against import Against, Agreement, Pair, Side
@@ -42,9 +43,9 @@ def in_words(found: Agreement | None) -> str:
     kappa = "kappa cannot be told" if found.kappa is None else f"Cohen's kappa {found.kappa:.2f}"
     share, low, high, chance = (f"{100 * part:.0f} %" for part in (found.share, found.low, found.high, found.expected))
     return (
-        f"The arrows agree in {found.agree} of {found.cells} cells ({share}, 95 % interval {low} to {high}); as many"
-        f" arrows of each kind would agree in {chance} by chance ({kappa}; 0 is chance, 1 is perfect). The interval"
-        " takes the cells for independent; those that share a model or tasks are not."
+        f"The arrows agree in {found.agree} of {counted(found.cells, 'cell')} ({share}, 95 % interval {low} to {high});"
+        f" as many arrows of each kind would agree in {chance} by chance ({kappa}; 0 is chance, 1 is perfect). The"
+        " interval takes the cells for independent; those that share a model or tasks are not."
     )
 
 
@@ -54,7 +55,7 @@ def _notes(compared: Against) -> list[str]:
     if found and found.with_interval:
         notes.append(
             f"The RRS of {compared.second} lies in the 95 % interval of {compared.first} in {found.within} of"
-            f" {found.with_interval} cells that have both."
+            f" {counted(found.with_interval, 'cell')} that have both."
         )
     notes += map(clean_loss_in_words, compared.clean_loss)
     notes.append(

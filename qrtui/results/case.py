@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qrtui.counting import counted
 from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import one_line, printable
 from qrtui.results.columns import deciding
@@ -187,9 +188,9 @@ def _verdict_lines(case: Case, *, code: bool = True) -> list[str]:
     verdict = f"{_MARKS.get(case.base, '✗')} {case.base or 'not judged yet'}"
     if case.plus is not None:
         verdict += f", with the added tests {'too' if case.plus == case.base else case.plus}"
-    cost = (
-        f", {case.tokens} tokens, {case.seconds:.1f} s" if case.tokens is not None and case.seconds is not None else ""
-    )
+    cost = ""
+    if case.tokens is not None and case.seconds is not None:
+        cost = f", {counted(case.tokens, 'token')}, {case.seconds:.1f} s"
     ended = {"length": ", cut off at the token limit", "nan": ", the model gave no finite numbers"}
     lines = [verdict + cost + ended.get(case.finish or "", "")]
     if case.failing_input:

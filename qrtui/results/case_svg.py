@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from qrtui.counting import counted
 from qrtui.perturb.naming import perturbation_name
 from qrtui.printable import printable
 from qrtui.results.case import deciding_status
@@ -157,7 +158,8 @@ def _head(case: Case | None, width: int) -> list[Line]:
     status = deciding_status(case)
     kind = "original" if case.condition.is_baseline else "quantized"
     look, sign = {"passed": ("good", "✓"), None: ("muted", "·")}.get(status, ("bad", "✗"))
-    cost = f"  {case.tokens} tokens  {case.seconds:.1f} s" if case.tokens is not None and case.seconds else ""
+    made = case.tokens is not None and case.seconds
+    cost = f"  {counted(case.tokens or 0, 'token')}  {case.seconds:.1f} s" if made else ""
     first = Line(
         [
             Run(f"{case.condition.precision} {kind}  ", "strong"),
@@ -269,4 +271,4 @@ def _shortened(lines: list[Line]) -> list[Line]:
     if len(lines) <= _MOST_LINES:
         return lines
     left_out = len(lines) - _MOST_LINES + 1
-    return [*lines[: _MOST_LINES - 1], Line([Run(f"… {left_out} more lines", "muted")])]
+    return [*lines[: _MOST_LINES - 1], Line([Run(f"… {counted(left_out, 'more line')}", "muted")])]

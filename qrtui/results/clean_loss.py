@@ -8,6 +8,7 @@ from statistics import fmean
 
 import msgspec
 
+from qrtui.counting import counted
 from qrtui.results.merged import Cell, precision_place
 from qrtui.results.published import published
 
@@ -42,7 +43,7 @@ def clean_losses(cells: Iterable[Cell]) -> list[CleanLoss]:
 def in_words(loss: CleanLoss) -> str:
     """The loss as a sentence, beside the paper's."""
     beside = f" (the paper: {percent(loss.published)})" if loss.published is not None else ""
-    over = "1 model and data set" if loss.cells == 1 else f"{loss.cells} models and data sets"
+    over = counted(loss.cells, "model and data set", "models and data sets")
     return (
         f"Mean clean loss of {loss.precision}, as a share of the original's pass@1: {percent(loss.mean)}{beside}, over"
         f" {over}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from qrtui.counting import counted
 from qrtui.perturb.naming import level_name, perturbation_name
 from qrtui.results.charts import (
     METRICS,
@@ -294,4 +295,4 @@ def _notes(shown: Sequence[Measured], *notes: str) -> tuple[str, ...]:
 
 def _tasks(sizes: Sequence[int]) -> str:
     least, most = sizes[0], sizes[-1]
-    return f"{least} to {most} tasks" if least < most else "1 task" if most == 1 else f"{most} tasks"
+    return f"{least} to {most} tasks" if least < most else counted(most, "task")

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 
+from qrtui.counting import counted
 from qrtui.results.database_errors import is_busy, reason_of
 from qrtui.results.kept_outcomes import COUNT_WRONG
 
@@ -76,7 +77,7 @@ def _of_texts(connection: sqlite3.Connection) -> Iterator[str]:
     for what, question in _TEXTS_AND_HASHES:
         (count,) = connection.execute(question).fetchone()
         if count:
-            yield f"{_several(count, what)} changed since they were kept"
+            yield f"{counted(count, what)} changed since they were kept"
 
 
 def _of_counts(connection: sqlite3.Connection) -> Iterator[str]:
@@ -86,12 +87,8 @@ def _of_counts(connection: sqlite3.Connection) -> Iterator[str]:
         for finding, question in _COUNTS:
             (count,) = connection.execute(question).fetchone()
             if count:
-                yield finding.format(_several(count, "run"))
+                yield finding.format(counted(count, "run"))
     if "outcomes" in tables:
         (count,) = connection.execute(COUNT_WRONG).fetchone()
         if count:
-            yield f"the outcomes of {_several(count, 'condition')} are not those of the results"
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+            yield f"the outcomes of {counted(count, 'condition')} are not those of the results"

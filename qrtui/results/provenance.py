@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
+from qrtui.counting import counted
 from qrtui.judge.verdict import JUDGE_VERSION, level_in_words
 from qrtui.models.precisions import PRECISIONS
 from qrtui.results.records import RunRecord
@@ -90,23 +91,22 @@ def provenance_lines(found: Provenance) -> list[str]:
     return [
         f"command: {found.command}   (with the experiment below saved as {found.file})",
         f"seeds: {seeds}",
-        *(f"data set {name}: {_counted(used)}, SHA-256 {used.hash}" for name, used in found.datasets.items()),
+        *(
+            f"data set {name}: {counted(used.tasks, 'task')}, SHA-256 {used.hash}"
+            for name, used in found.datasets.items()
+        ),
         f"qrtui: {_listed(made_by)}",
         f"with: {_listed(libraries)}",
         *(f"attack {name}: {made_with}" for name, made_with in found.attacks.items()),
         f"device: {', '.join(filter(None, [found.device, found.device_name, found.machine])) or 'not noted'}",
         f"judge: version {found.judge_version}, level {level_in_words(found.judge_level or 'not noted')}",
         *(
-            f"{precision}: {count} result{'' if count == 1 else 's'} from earlier runs, decoded in other batches; in a"
+            f"{precision}: {counted(count, 'result')} from earlier runs, decoded in other batches; in a"
             " fresh database some may come out otherwise"
             for precision, count in found.from_earlier_runs.items()
         ),
         f"started {found.started}, {f'ended {found.finished}' if found.finished else 'not ended'}",
     ]
-
-
-def _counted(used: DatasetUsed) -> str:
-    return "1 task" if used.tasks == 1 else f"{used.tasks} tasks"
 
 
 def _listed(versions: Mapping[str, str | None]) -> str:

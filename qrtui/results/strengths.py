@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from qrtui.counting import counted
 from qrtui.perturb.dose import LayerDose
 from qrtui.perturb.spans import natural_language_spans
 from qrtui.perturb.strength import overall, strength
@@ -44,8 +45,8 @@ class AttackStrength(msgspec.Struct, frozen=True, kw_only=True):
     def in_words(self) -> str:
         """One line: `changes 18 of 20 prompts, 4.2 characters and 3.1 words (31%) in the mean, similarity 0.97`."""
         return (
-            f"changes {self.changed} of {self.n} prompts, {self.characters:.1f} characters and {self.words:.1f} words"
-            f" ({self.word_share:.0%}) in the mean, similarity {self.similarity:.2f}"
+            f"changes {self.changed} of {counted(self.n, 'prompt')}, {self.characters:.1f} characters and"
+            f" {self.words:.1f} words ({self.word_share:.0%}) in the mean, similarity {self.similarity:.2f}"
         )
 
 

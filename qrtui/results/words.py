@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from qrtui.counting import counted
 from qrtui.results.power import POWER
 from qrtui.results.statistics import ALPHA
 
@@ -113,7 +114,7 @@ def _arrows(summary: Summary) -> str:
     p = f" (sign test p = {summary.sign_test_p:.3f})" if summary.sign_test_p is not None else ""
     quantized, original, equal = (f"{count / told:.2%}".replace("%", " %") for count in counts)
     return (
-        f"Of {told} comparison{'s' if told > 1 else ''}: quantized more robust (↓) in {summary.quantized}, the original"
+        f"Of {counted(told, 'comparison')}: quantized more robust (↓) in {summary.quantized}, the original"
         f" (↑) in {summary.original}, neither (=) in {summary.equal}{p}: {quantized}, {original} and {equal}."
     )
 
@@ -154,4 +155,6 @@ def _range(values: Sequence[float], form: str) -> str:
 
 def _these(*tasks: int) -> str:
     few, many = min(tasks), max(tasks)
-    return f"these {few} to {many} tasks" if few < many else "this 1 task" if many == 1 else f"these {many} tasks"
+    if few < many:
+        return f"these {few} to {many} tasks"
+    return f"{'this' if many == 1 else 'these'} {counted(many, 'task')}"

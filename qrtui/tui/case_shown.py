@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qrtui.counting import counted
 from qrtui.printable import printable
 from qrtui.results.differences import changed_words
 from qrtui.tui.comparison import CLEAN, Cell, Comparison, Pair, TaskKey
 from qrtui.tui.widgets.diff import side_by_side
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.results.records import Case

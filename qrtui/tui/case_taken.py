@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.paths import cache
 from qrtui.tui.case_shown import ShownCase
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.tui.app import QrtuiApp

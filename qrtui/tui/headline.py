@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.judge.verdict import level_in_words
 from qrtui.tui.wording import NOTHING
@@ -53,7 +54,7 @@ def subject_of(experiment: Experiment) -> str:
     models = [model.id.rstrip("/").rpartition("/")[2] for model in experiment.models]
     named = ", ".join(models) if len(models) < 3 else f"{models[0]} and {len(models) - 1} more"
     datasets = ", ".join(name.rpartition("/")[2] for name in experiment.tasks.datasets) or "picked tasks"
-    limit = f" {experiment.tasks.limit} tasks" if experiment.tasks.limit else ""
+    limit = f" {counted(experiment.tasks.limit, 'task')}" if experiment.tasks.limit else ""
     precisions = f"{experiment.precisions.baseline} vs {', '.join(experiment.precisions.quantized)}"
     return f"{named}   {precisions}   {datasets}{limit}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Literal
 
+from qrtui.counting import counted
 from qrtui.events import (
     ConditionStarted,
     Decoding,
@@ -24,7 +25,7 @@ from qrtui.events import (
 from qrtui.pace import Pace
 from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.engine import EngineFailed
-from qrtui.tui.wording import counted, in_bytes, in_time
+from qrtui.tui.wording import in_bytes, in_time
 
 if TYPE_CHECKING:
     from qrtui.spec import Experiment

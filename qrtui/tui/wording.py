@@ -87,15 +87,6 @@ def rate(tokens_per_second: float | None) -> str:
     return NOTHING if tokens_per_second is None else f"{tokens_per_second:.0f}"
 
 
-def counted(count: int, thing: str, things: str = "") -> str:
-    """A number with its noun.
-
-    >>> counted(1, "model"), counted(1200, "completion")
-    ('1 model', '1,200 completions')
-    """
-    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
-
-
 def local_time(moment: str | None) -> str:
     """The store's UTC time on this machine's clock; only the time of day for today."""
     if not moment:

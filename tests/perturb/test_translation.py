@@ -334,7 +334,7 @@ def test_marks_of_unknown_words_are_taken_off(false_apertium):
         ("echo 'Error: Mode eng-spa does not exist' >&2; exit 1", "eng-spa failed .Error: Mode eng-spa does not exist"),
         ("echo 'Error: Install an UTF-8 locale in your system'; exit 1", "Install an UTF-8 locale"),
         ("exit 3", "failed .exit status 3"),
-        ("cat | tr -d '\\000'", "gave 1 answers to 3 sentences"),
+        ("cat | tr -d '\\000'", "gave 1 answer to 3 sentences"),
         ("head -c 30", "gave . answers to 3 sentences"),
         ("cat; printf 'one more\\0'", "gave 4 answers to 3 sentences"),
         ("tr '012' '120'", "mixed up its answers"),

@@ -147,7 +147,7 @@ def test_every_format_holds_the_cells_and_the_summary():
     assert max(map(len, text.splitlines())) <= 120
     (line,) = [line for line in text.splitlines() if line.startswith("LLaMA 1B")]
     assert words_of(line) == "LLaMA 1B int8 mbpp char 20 0.250 1.500 ↓ 378 1.092 ↓ +0.408 agree"
-    assert "agree in 1 of 1 cells" in text
+    assert "agree in 1 of 1 cell" in text
     assert "lies in the 95 % interval of run 1 in 1 of 1" in text
     (row,) = csv.DictReader(io.StringIO(write_against(found, "csv")))
     assert (row["first_rrs"], row["second_rrs"], row["agree"]) == ("1.5", "1.092", "True")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from qrtui.counting import counted
 from qrtui.errors import AttackError
 from qrtui.perturb.translation.engine import Engine, Progress, how_to_get
 
@@ -102,7 +103,8 @@ class ApertiumEngine(Engine):
         answers = answer.split("\0")
         if len(answers) < len(sentences) or any(map(str.strip, answers[len(sentences) :])):
             raise AttackError(
-                f"apertium {mode} gave {sum(map(bool, answers))} answers to {len(sentences)} sentences",
+                f"apertium {mode} gave {counted(sum(map(bool, answers)), 'answer')}"
+                f" to {counted(len(sentences), 'sentence')}",
                 "install Debian's apertium and apertium-eng-spa again",
             )
         return [

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 
 MAX_LINE = 64 << 20
@@ -175,7 +176,7 @@ class LinesReader:
                 yield self._line(content, decoder)
         self._place = str(path)
         if number != manifest.lines:
-            raise self.refuse(f"it has {number} lines, and was written with {manifest.lines}")
+            raise self.refuse(f"it has {counted(number, 'line')}, and was written with {manifest.lines}")
         if sha.hexdigest() != manifest.sha256:
             raise self.refuse("it was changed after it was written (its SHA-256 is another)")
 

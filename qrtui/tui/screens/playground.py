@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Static, TextArea
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.tui.play_choice import PlayChoice, first_choice
 from qrtui.tui.play_taken import as_markdown, kept, prepared
@@ -19,7 +20,6 @@ from qrtui.tui.screens.prompt_picker import Picked, PromptPicker
 from qrtui.tui.widgets.play_choices import PlayChoices
 from qrtui.tui.widgets.play_prompts import PlayPrompts
 from qrtui.tui.widgets.play_sides import PlaySides
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.perturb.attack import AttackedPrompt

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.paths import log_file
 from qrtui.tui.run_state import RunState
@@ -29,7 +30,6 @@ from qrtui.tui.widgets.device_line import DeviceLine
 from qrtui.tui.widgets.log_pane import LogPane, LogTail
 from qrtui.tui.widgets.progress_line import ProgressLine
 from qrtui.tui.widgets.run_charts import RunCharts
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.results.strengths import AttackStrength

@@ -13,10 +13,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, SelectionList, Static
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.tui.screens.dialogs import Dialog
 from qrtui.tui.widgets.checklist import CheckList, Item
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from textual.timer import Timer

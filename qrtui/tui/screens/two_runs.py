@@ -12,11 +12,12 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
+from qrtui.counting import counted
 from qrtui.errors import QrtuiError
 from qrtui.tui.screens.dialogs import Dialog
 from qrtui.tui.widgets.fitted_table import FittedTable
 from qrtui.tui.widgets.themed_text import themed
-from qrtui.tui.wording import NOTHING, counted, robustness, share, without_common_protocol
+from qrtui.tui.wording import NOTHING, robustness, share, without_common_protocol
 
 if TYPE_CHECKING:
     from qrtui.results.against import Against, Pair

@@ -10,9 +10,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content, Span
 from textual.widgets import Static
 
+from qrtui.counting import counted
 from qrtui.printable import printable
 from qrtui.tui.widgets.diff import WORD_STYLE
-from qrtui.tui.wording import counted
 
 if TYPE_CHECKING:
     from qrtui.perturb.attack import AttackedPrompt

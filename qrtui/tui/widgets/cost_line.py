@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
+from qrtui.counting import counted
 from qrtui.models.device import main_memory
 from qrtui.perturb.naming import perturbation_name
-from qrtui.tui.wording import counted, in_bytes, in_time
+from qrtui.tui.wording import in_bytes, in_time
 
 if TYPE_CHECKING:
     from qrtui.errors import QrtuiError
