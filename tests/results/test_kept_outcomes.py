@@ -151,6 +151,8 @@ class Life:
         export_run(self.store, runs[choice % len(runs)], folder)
         if choice % 2:
             self._move_to(None)
+            # Nothing that was deleted elsewhere can be brought back here: its prompts are not.
+            self.deleted.clear()
         import_run(self.store, folder)
         shutil.rmtree(folder)
 
