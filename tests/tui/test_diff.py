@@ -5,6 +5,7 @@ import pytest
 from qrtui.results.differences import changed_spans, changed_words, paired_lines
 from qrtui.tui.widgets.completion_pane import columns_of
 from qrtui.tui.widgets.diff import marked, side_by_side
+from qrtui.tui.widgets.stream_pane import lines_of
 
 
 def columns(left: str, right: str, width: int | None = 60):
@@ -80,3 +81,10 @@ def test_wide_characters_are_folded_by_the_columns_they_take():
     (*lines,), _ = columns("x = '" + "漢" * 30 + "'", "", 20)
     assert all(line.cell_length <= 22 for line in lines)
     assert "".join(line.plain[2:] for line in lines).count("漢") == 30
+
+
+def test_in_the_playground_what_goes_on_below_a_lines_end_is_indented_and_keeps_its_bar():
+    text = "def f(words):\n    return [word for word in words if word]\n"
+    shown = lines_of(text, frozenset({1}), False, 28).plain.split("\n")
+    assert shown == ["  def f(words):", "▌     return [word for word ", "▌       in words if word]"]
+    assert lines_of(text, frozenset({1}), False).plain.count("\n") == 1

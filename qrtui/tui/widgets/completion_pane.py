@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.geometry import Size
 
 from qrtui.tui.widgets.code_pane import CodePane
 from qrtui.tui.widgets.diff import ProgramLine, side_by_side, tint
+from qrtui.tui.widgets.folding import folded
 from qrtui.tui.widgets.steady import SteadyHorizontal
 
 _GUTTER, _SCROLLBAR = 2, 1
 _NARROWEST = 20
-_HANGING = 2
 
 
 class SideBySide(SteadyHorizontal):
@@ -95,41 +94,12 @@ def columns_of(levels: Sequence[ProgramLine], width: int | None, *, ansi: bool) 
     columns: tuple[list[Content], list[Content]] = ([], [])
     ground = tint(ansi)
     for left, right, same in levels:
-        folded = [[] if line is None else [line] if width is None else _folded(line, width) for line in (left, right)]
-        height = max(map(len, folded))
-        for column, lines in zip(columns, folded, strict=True):
+        pieces = [[] if line is None else [line] if width is None else folded(line, width) for line in (left, right)]
+        height = max(map(len, pieces))
+        for column, lines in zip(columns, pieces, strict=True):
             column += [_with_gutter(line, not same, width, ground) for line in lines]
             column += [Content("")] * (height - len(lines))
     return columns
-
-
-def _folded(line: Content, width: int) -> list[Content]:
-    """A line in pieces of `width` columns; what goes on below stands a little to the right of where it began."""
-    text = line.plain
-    indent = min(len(text) - len(text.lstrip()) + _HANGING, width // 2)
-    breaks = _breaks(text, width, width - indent)
-    if not breaks:
-        return [line]
-    first, *rest = line.divide(breaks)
-    return [first, *(piece.pad_left(indent) for piece in rest)]
-
-
-def _breaks(text: str, width: int, width_below: int) -> list[int]:
-    """Where to break a line that is too wide: after the last blank that fits, else in the middle of a word."""
-    if len(text) <= width and cell_len(text) <= width:
-        return []
-    breaks, start = [], 0
-    while True:
-        end, cells = start, 0
-        while end < len(text) and (cells := cells + cell_len(text[end])) <= width:
-            end += 1
-        if end == len(text):
-            return breaks
-        begun = start + len(text[start:]) - len(text[start:].lstrip())
-        blank = text.rfind(" ", begun, end)
-        start = blank + 1 if blank > begun else max(end, start + 1)
-        breaks.append(start)
-        width = width_below
 
 
 def _with_gutter(line: Content, differs: bool, width: int | None, ground: str) -> Content:

@@ -12,9 +12,11 @@ from textual.widgets import Static
 from qrtui.events import Written
 from qrtui.judge.verdict import Verdict
 from qrtui.printable import printable
+from qrtui.tui.widgets.folding import folded
 from qrtui.tui.wording import mark
 
 _LONGEST_VALUE = 300
+_GUTTER = 2
 _ENDINGS = {"length": "cut off at the token limit", "nan": "the model gave no finite number"}
 
 
@@ -51,6 +53,10 @@ class StreamPane(Vertical):
         """The highlighting has the theme's colours."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
 
+    def on_resize(self) -> None:
+        """Lines are folded to the width."""
+        self.call_after_refresh(self._draw)
+
     def show(self, shown: Shown) -> None:
         """Show how far the side is; the end of the text stays in sight while it grows."""
         if shown != self._shown:
@@ -68,12 +74,14 @@ class StreamPane(Vertical):
         self.border_title = self._shown.title
         self.border_subtitle = numbers(self._shown.written)
         said = badge(self._shown)
-        text = lines_of(self._shown.written.text, self._shown.differing, self.app.current_theme.ansi)
+        body = self.query_one(".stream-body", VerticalScroll)
+        # As if the scrollbar were always there, so that lines are not folded anew when it comes.
+        room = body.scrollable_content_region.width - (not body.show_vertical_scrollbar) * body.scrollbar_size_vertical
+        text = lines_of(self._shown.written.text, self._shown.differing, self.app.current_theme.ansi, room)
         if self._shown.former:
             said = Content.assemble((f"{self._shown.former}\n", "$text-warning"), _dimmed(said))
             text = _dimmed(text)
         self.query_one(".stream-badge", Static).update(said)
-        body = self.query_one(".stream-body", VerticalScroll)
         at_end = body.is_vertical_scroll_end
         self.query_one(".stream-text", Static).update(text)
         if self._shown.written.finish is None and at_end:
@@ -133,8 +141,8 @@ def _part(label: str, value: str | None) -> Content:
     return Content.assemble((label, "$muted"), text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} …")
 
 
-def lines_of(text: str, differing: frozenset[int], ansi: bool) -> Content:
-    """The text as Python, a bar before each differing line."""
+def lines_of(text: str, differing: frozenset[int], ansi: bool, width: int = 0) -> Content:
+    """The text as Python, a bar before each differing line; folded to `width` columns where that is known."""
     # Pygments is imported when there is something to highlight.
     from textual.highlight import ANSIDarkHighlightTheme, highlight
 
@@ -146,5 +154,7 @@ def lines_of(text: str, differing: frozenset[int], ansi: bool) -> Content:
     code = highlight(shown, language="python", theme=ANSIDarkHighlightTheme if ansi else CodeColours)
     lines = code.split("\n", allow_blank=True)
     return Content("\n").join(
-        Content.assemble(("▌ ", "$warning") if at in differing else "  ", line) for at, line in enumerate(lines)
+        Content.assemble(("▌ ", "$warning") if at in differing else "  ", piece)
+        for at, line in enumerate(lines)
+        for piece in (folded(line, width - _GUTTER) if width > _GUTTER else [line])
     )
