@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import platformdirs
@@ -38,6 +39,11 @@ def database() -> Path:
 
     named = os.environ.get("QRTUI_DB") or read_settings().database
     return expanded(named) if named else Path(platformdirs.user_data_dir("qrtui")) / "qrtui.db"
+
+
+def database_option(used: Path) -> str:
+    """What a command must be given to read this database: ` --db FILE`, or nothing for the one it takes by itself."""
+    return "" if used == database() else f" --db {shlex.quote(str(used))}"
 
 
 def make_private_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +123,7 @@ def _told(ended: RunEnded, database: Path, as_json: bool) -> int:
         if as_json:
             click.echo(write_report(report, "json"), nl=False)
             return 0 if ended.status == "finished" else 130
-        there = "" if database == paths.database() else f" --db {shlex.quote(str(database))}"
+        there = paths.database_option(database)
         again = f"qrtui report {ended.run}{there}"
         if ended.status == "finished":
             click.echo(write_report(report, "text"))

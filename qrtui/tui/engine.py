@@ -140,6 +140,11 @@ class Engine:
         if self._control is not None:
             self._control.resume()
 
+    @property
+    def held(self) -> bool:
+        """Whether the run waits, or will before its next token."""
+        return self._control is not None and self._control.paused
+
     def wait(self, seconds: float) -> bool:
         """Wait for the run to end; returns whether it has."""
         return self._idle.wait(seconds)

@@ -25,7 +25,7 @@ def open_app(
     While it is open, nothing else reaches the terminal; afterwards two lines there say what became of the last run.
     However it ends, the terminal is as it was. Raises SettingsError before anything is drawn.
     """
-    from qrtui.paths import log_file
+    from qrtui.paths import database_option, log_file
     from qrtui.settings import read_settings
     from qrtui.tui.guardian import ended_under_guard, tell_guardian_all_is_well
 
@@ -51,7 +51,7 @@ def open_app(
         app.run(mouse=settings.mouse)
         faulthandler.disable()
     tell_guardian_all_is_well()
-    for line in app.state.summary():
+    for line in app.state.summary(database_option(database)):
         print(line)
     if app.return_code:
         print(f"qrtui ended by an error; the whole of it is in {log_file()}", file=sys.stderr)

@@ -111,15 +111,18 @@ class RunState:
             return None
         return self._pace.left(self._spent(now))
 
-    def summary(self) -> list[str]:
-        """What to say of the last run on the terminal, once the app is closed: nothing where there was none."""
+    def summary(self, there: str = "") -> list[str]:
+        """What to say of the last run on the terminal, once the app is closed: nothing where there was none.
+
+        `there` is what commands must be given to find it.
+        """
         if self.run is None:
             return [f"The run {self.phase}: {self.reason}"] if self.reason else []
         first = (
             f"Run {self.run} {'stopped' if self.under_way else self.phase}: {self.judged:,} of {self.total:,} judged."
         )
-        go_on = "" if self.phase == "finished" else "   go on: qrtui, 5 History, r"
-        return [first, f"See it: qrtui report {self.run}{go_on}"]
+        go_on = "" if self.phase == "finished" else f"   go on: qrtui{there}, 5 History, r"
+        return [first, f"See it: qrtui report {self.run}{there}{go_on}"]
 
     def _spent(self, now: float) -> float:
         return self._seconds + (now - self._since if self._since is not None else 0.0)
@@ -240,6 +243,7 @@ class RunState:
         self._clock(False, now)
         self.phase, self.reason, self.conditions, self.fetched = phase, reason, set(), None
         took = f" after {in_time(self._seconds)}" if self._seconds else ""
-        self.stage = f"{phase}{took}" + (f": {reason}" if reason else "")
+        # Of a stopped run it says how to resume it on the command line: here there is a key for that.
+        self.stage = f"{phase}{took}" + (f": {reason}" if reason and phase != "stopped" else "")
         self._note(self.stage)
         self._changed(results=True)

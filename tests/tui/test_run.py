@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 from qrtui.errors import ModelError
+from qrtui.events import RunEnded, RunStarted
+from qrtui.paths import database_option
 from qrtui.results.store import Store
 from qrtui.settings import Settings
+from qrtui.tui.run_state import RunState
+from qrtui.tui.run_words import stage_in_words
 from qrtui.tui.screens.dialogs import Message, Question
 from qrtui.tui.widgets.chart import ChartView
 from qrtui.tui.widgets.conditions_table import ConditionsTable
@@ -69,10 +73,37 @@ async def test_stopping_ends_the_run_and_r_resumes_it(opened, fake_run):
         await until(pilot, lambda: app.state.judged == 5)
         await pilot.press("x")
         await until(pilot, lambda: app.state.phase == "stopped")
+        assert offered(app, "r") == ["Resume"]
         fake_run.let(200)
         await pilot.press("r")
         await until(pilot, lambda: app.state.phase == "finished")
         assert len(fake_run.experiments) == 2
+        assert offered(app, "r") == ["Again"]
+
+
+def offered(app, key: str) -> list[str]:
+    """What a key is said to do in the present room."""
+    return [one.binding.description for one in app.screen.active_bindings.values() if one.binding.key == key]
+
+
+async def test_a_pause_that_has_not_begun_can_be_taken_back(opened, fake_run):
+    async with opened(experiment=filled.EXPERIMENT, start=True) as (app, pilot):
+        fake_run.let(1)
+        await until(pilot, lambda: app.state.judged == 1)
+        # The run of these tests never comes to the token at which it would pause.
+        await pilot.press("p")
+        assert (app.engine.held, app.state.phase) == (True, "running")
+        await pilot.press("p")
+        assert not app.engine.held
+
+
+def test_a_stopped_run_says_its_key_and_not_what_to_type_elsewhere():
+    state = RunState()
+    state.fold(RunStarted(3, "demo", 8, 0, 8, "cpu", "L2", False), 0)
+    state.fold(RunEnded(3, "stopped", "resume it by running the same experiment again"), 5)
+    assert stage_in_words(state) == "stopped   r resumes it"
+    state.fold(RunEnded(3, "interrupted", "the GPU failed"), 5)
+    assert stage_in_words(state) == "interrupted: the GPU failed   r resumes it"
 
 
 async def test_quitting_a_run_asks_and_can_be_taken_back(opened, fake_run, database):
@@ -125,3 +156,17 @@ async def test_charts_are_left_out_where_the_settings_say_so_until_they_are_aske
         assert chart.chart is None
         await pilot.press("c")
         await until(pilot, lambda: charts.display and chart.chart is not None)
+
+
+def test_once_the_app_is_closed_it_says_how_to_find_the_run_in_its_database(tmp_path, monkeypatch):
+    monkeypatch.setenv("QRTUI_DB", str(tmp_path / "mine.db"))
+    state = RunState()
+    state.fold(RunStarted(3, "demo", 8, 0, 8, "cpu", "L2", False), 0)
+    state.fold(RunEnded(3, "stopped"), 5)
+    assert (
+        state.summary(database_option(tmp_path / "mine.db"))[1] == "See it: qrtui report 3   go on: qrtui, 5 History, r"
+    )
+    other = f" --db '{tmp_path / 'another one.db'}'"
+    assert state.summary(database_option(tmp_path / "another one.db"))[1] == (
+        f"See it: qrtui report 3{other}   go on: qrtui{other}, 5 History, r"
+    )

@@ -48,7 +48,8 @@ class RunScreen(FramedScreen):
     BINDINGS = [
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
-        Binding("r", "again", "Again"),
+        Binding("r", "resume", "Resume", id="run.again"),
+        Binding("r", "again", "Again", id="run.again"),
         Binding("w", "waiting", "Next", tooltip="start the experiment that waits"),
         Binding("d", "drop", "Drop", tooltip="take the last experiment off those that wait"),
         Binding("c", "chart", "Chart"),
@@ -207,14 +208,19 @@ class RunScreen(FramedScreen):
             return bool(state.waiting)
         if action == "waiting":
             return bool(state.waiting) and not state.under_way
-        if action == "again":
-            return not state.under_way and (self.app.opened is not None or state.experiment is not None)
+        if action in ("again", "resume"):
+            opened = self.app.opened
+            finished = opened.status == "finished" if opened is not None else state.phase == "finished"
+            there = not state.under_way and (opened is not None or state.experiment is not None)
+            return there and finished == (action == "again")
         return True
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""
-        if self.app.state.phase == "paused":
+        if self.app.engine.held:
             self.app.engine.resume()
+            if self.app.state.phase != "paused":
+                self.notify("It goes on.", timeout=2)
         else:
             self.app.engine.pause()
             self.notify("Pausing at the next token. p goes on.")
@@ -223,8 +229,12 @@ class RunScreen(FramedScreen):
         """Stop the run; it can be resumed."""
         self.app.stop_run()
 
+    def action_resume(self) -> None:
+        """Resume a run that did not finish."""
+        self.action_again()
+
     def action_again(self) -> None:
-        """Resume a run that did not finish, or run the same experiment again."""
+        """Run the same experiment again: nothing that is known is made again."""
         if self.app.opened is not None:
             self.app.resume(self.app.opened)
         elif self.app.state.experiment is not None:
