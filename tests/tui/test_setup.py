@@ -338,7 +338,9 @@ async def test_what_was_typed_wrong_stays_to_be_mended(opened, tmp_path, key, wr
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is not dialog)
         assert done is None or any(done in str(one.message) for one in app._notifications)
-        assert ("org/model" in app.screen.query_one("#models", CheckList).ticked) == (done is None)
+        models = app.screen.query_one("#models", CheckList)
+        assert ("org/model" in models.ticked) == (done is None)
+        assert (models.at_cursor == "org/model") == (done is None)
 
 
 async def test_a_preset_that_is_there_is_replaced_only_if_wanted(opened, tmp_path):

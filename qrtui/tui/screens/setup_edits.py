@@ -44,10 +44,13 @@ class EditsOfSetup(PresetsOfSetup):
         from qrtui.models.catalog import resolve
 
         async def attempt(typed: str) -> None:
-            resolve(typed)
+            name = resolve(typed).name
             models = self.query_one("#models", CheckList)
             models.show(items.model_items((*models.ticked, typed), (), self.machine))
             self.show_memory()
+            # Where it may be out of sight, below all that the catalog has.
+            models.go_to(typed, name)
+            models.focus()
             self.replan()
 
         await self.app.push_screen_wait(AskPath("Other model", "A hub id, a folder, or a .gguf file", "", attempt))

@@ -187,7 +187,9 @@ def dataset_items(chosen: Sequence[str]) -> list[Item]:
 
 
 def _parameters(attack: Attack) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in attack.parameters().items() if value != "")
+    """Its parameters with their values; the name of the engine says what it is, and must be seen on narrow screens."""
+    given = {name.replace("_", " "): value for name, value in attack.parameters().items() if value != ""}
+    return ", ".join(str(value) if name == "engine" else f"{name} {value}" for name, value in given.items())
 
 
 def _two(first: str, second: str, width: int) -> Content:

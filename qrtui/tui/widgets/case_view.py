@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
 
+from qrtui.perturb.naming import perturbation_name
 from qrtui.tui.case_shown import ShownCase, program
 from qrtui.tui.comparison import CLEAN
 from qrtui.tui.widgets.completion_pane import SideBySide
@@ -70,7 +71,8 @@ class CaseView(SteadyVertical):
         self._show_badges(shown, perturbation, original, quantized)
         self.programs.show(program(original, raw=raw), program(quantized, raw=raw))
         pair = self.query_one("#pair")
-        pair.border_title = f"{shown.task.task}, {perturbation}: {shown.baseline} beside {shown.pair.quantized}"
+        named = perturbation_name(perturbation)
+        pair.border_title = f"{shown.task.task}, {named}: {shown.baseline} beside {shown.pair.quantized}"
         pair.border_subtitle = "text as generated" if raw else "program as judged"
         self._show_prompt_of(shown, perturbation)
 

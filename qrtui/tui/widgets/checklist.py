@@ -65,6 +65,12 @@ class CheckList(SelectionList[Any]):
             return None
         return self.get_option_at_index(self.highlighted).value  # type: ignore[attr-defined]
 
+    def go_to(self, *values: Any) -> None:
+        """Move the cursor to the line that stands for one of the values, if there is one."""
+        for index in range(self.option_count):
+            if self.get_option_at_index(index).value in values:  # type: ignore[attr-defined]
+                self.highlighted = index
+
     def on_selection_list_selection_highlighted(self) -> None:
         """Another line is under the cursor."""
         self._say_note(self.has_focus)
