@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -21,9 +20,6 @@ from qrtui.tui.widgets.cases_pane import CasesPane
 from qrtui.tui.widgets.steady import SteadyHorizontal, set_class_for
 from qrtui.tui.widgets.task_panel import TaskPanel
 from qrtui.tui.widgets.task_table import TaskTable
-
-if TYPE_CHECKING:
-    pass
 
 _LOOK_AGAIN_SECONDS = 2.0
 _SIDEWAYS = 8
