@@ -53,6 +53,8 @@ class OnGpu(Tensor):
             raise DevicesMixed(f"{name} draws on the GPU with a generator of the CPU")
         if name in _WAITING or (name in ("__getitem__", "__setitem__") and _chooses(args[1])):
             cls.waits.append(name)
+        if name == "copy_" and not all(isinstance(one, OnGpu) for one in tensors):
+            cls.waits.append(name)
         if name == "cpu":
             return _bare(args[0]).clone()
         if name in ("to", "cuda") or "device" in kwargs:
@@ -135,15 +137,16 @@ def _moved(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     devices = [one.device if isinstance(one, Tensor) else one for one in given]
     devices = [one for one in devices if isinstance(one, torch.device | str)]
     there = _names_gpu(devices[0]) if devices else isinstance(args[0], OnGpu)
-    leaves = isinstance(args[0], OnGpu) and not there
+    was_there = isinstance(args[0], OnGpu)
+    leaves = was_there and not there
     args = [torch.device("cpu") if isinstance(one, torch.device | str) else one for one in args]
     kwargs = {**kwargs, **({"device": torch.device("cpu")} if "device" in kwargs else {})}
     args, kwargs = tree_map_only(OnGpu, _bare, (list(args), kwargs))
     made = func(*args, **kwargs)
+    if leaves or (there and not was_there):
+        OnGpu.waits.append("to")
     if there:
         return made.as_subclass(OnGpu)
-    if leaves:
-        OnGpu.waits.append("to")
     return made.clone() if leaves else made
 
 

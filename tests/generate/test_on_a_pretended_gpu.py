@@ -96,7 +96,7 @@ def test_the_trials_of_ways_mix_none(pair, monkeypatch):
 def test_noise_mixes_none_and_is_taken_back(pair, precision):
     both = pair(precision)
     # In fewer bits the columns that recorded steps have in reserve change words.
-    steps = ("static", "graphs" if precision == "fp32" else "static")
+    steps = ("static", "graphs" if PRECISIONS[precision].dtype == "float32" else "static")
     clean = [answers(*one) for one in zip(both, steps, strict=True)]
     assert clean[0] == clean[1]
     before = {name: parameter.detach().cpu() for name, parameter in both[1].model.named_parameters()}
