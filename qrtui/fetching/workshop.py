@@ -39,12 +39,17 @@ def workshop_for(target: Path) -> Iterator[Path]:
 def move_into_place(made: Path, target: Path, is_complete: Callable[[Path], bool]) -> Path:
     """Make the folder `made` stand at `target`, unless another process put a complete one there first."""
     for _ in range(2):
-        with contextlib.suppress(OSError):  # a folder that stands there already: see whether it will do
+        reason = "what was made is not whole"
+        try:
             made.rename(target)
+        except OSError as error:  # a folder that stands there already, most likely: see whether it will do
+            reason = error.strerror or str(error)
         if is_complete(target):
             return target
         shutil.rmtree(target, ignore_errors=True)
-    raise FetchError(f"{target} cannot be put in place", "remove that folder and fetch again")
+        if not made.exists():
+            break
+    raise FetchError(f"{target} cannot be put in place: {reason}", "remove that folder and fetch again")
 
 
 def _remove(folder: Path) -> None:
