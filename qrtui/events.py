@@ -38,7 +38,8 @@ class Fetching(Event):
 class Ahead:
     """Completions to make on the same weights, and what the plan expects of them.
 
-    `seconds` is for all of them, None where nobody knows; `tokens` is the length of one.
+    `seconds` is for all that is decoded, None where nobody knows; `tokens` is the length of one. `beside` are known
+    ones that are decoded again to keep the others company, where completions depend on their batch.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Ahead:
     completions: int
     seconds: float | None
     tokens: float = 1.0
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)

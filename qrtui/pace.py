@@ -148,9 +148,10 @@ class Pace:
 
     def _share(self, ahead: Ahead) -> float:
         """How much of a stretch is done: prompts that are read, and tokens against those that are to be expected."""
-        read = min(1.0, (self._done + self._active) / ahead.completions)
+        decoded = ahead.completions + ahead.beside
+        read = min(1.0, (self._done + self._active) / decoded)
         long = (self._all_tokens + _PRIOR_TOKENS * ahead.tokens) / (self._all_done + _PRIOR_TOKENS)
         growing = max(0, self._decoded - self._decoded_before - self._tokens)
-        rest = max((ahead.completions - self._done) * long, growing)
+        rest = max((decoded - self._done) * long, growing)
         written = (self._tokens + growing) / max(1.0, self._tokens + rest)
         return _READING * read + (1 - _READING) * written

@@ -142,7 +142,8 @@ def _ahead(plan: Plan) -> Iterator[Ahead]:
     tokens = completion_tokens(plan.experiment.generation)
     for group, seconds in zip(plan.groups, plan.expected, strict=True):
         if group.jobs:
-            yield Ahead(group.model.name, group.precision, len(group.jobs), seconds, tokens)
+            beside = len(group.decoded) - len(group.jobs)
+            yield Ahead(group.model.name, group.precision, len(group.jobs), seconds, tokens, beside)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: the person asked for it

@@ -78,6 +78,15 @@ def test_where_nothing_is_known_it_waits_for_the_run_to_tell():
     assert all(0.8 < share < 1.2 for share in shares(found, 0.2, 0.95))
 
 
+def test_completions_made_again_to_keep_others_company_are_work_too():
+    alone, beside = (Pace((Ahead("m", "int8", 8, 60.0, TOKENS, known),)) for known in (0, 56))
+    for pace in (alone, beside):
+        pace.fold(ConditionStarted(1, "m", "int8", "clean", "demo", 8, None), 0.0)
+        pace.fold(Decoding(16 * TOKENS, 15.0, 8), 15.0)
+    # A quarter of the 64 is written, and twice as much as the 8 would have.
+    assert alone.left(15.0) < 5 < 30 < beside.left(15.0) < 60
+
+
 def test_a_run_that_has_nothing_to_make_takes_no_time():
     assert Pace(()).left(0.0) in (None, 0.0)
     assert Pace((Ahead("m", "fp32", 0, 0.0),)).left(0.0) in (None, 0.0)
