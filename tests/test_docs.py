@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import functools
+import importlib
 import io
 import os
 import re
@@ -118,6 +119,12 @@ def mentions(page: Path) -> Iterator[str]:
 
 EXAMPLES = [example for page in PAGES for example in examples(page)]
 SHOWN = [example for example in EXAMPLES if any(example.shown)]
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "qrtui").rglob("*.py"))
+    if re.search(r"^ *>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
+]
+"""The modules in whose docstrings an example stands."""
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "presets").glob("*.toml"))], ids=lambda page: page.name)
@@ -201,6 +208,12 @@ def run_command(arguments: list[str]) -> list[str]:
 def test_python_examples_hold(page):
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert failed == 0
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_in_docstrings_hold(module):
+    tried = doctest.testmod(importlib.import_module(module))
+    assert (tried.failed, tried.attempted > 0) == (0, True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -42,6 +42,9 @@ def test_completions_end_at_the_next_top_level_statement():
     stops = stop_texts(ADD, "completion")
     for tail in ("\ndef other():\n    pass", "\nclass A: pass", "\nprint(add(1, 2))", "\nif __name__ == '__main__':"):
         assert cut(body + tail, stops) == body
+    # Of several the first counts, whatever their order in the list.
+    assert cut(body + "\ndef g(): pass\nclass A: pass\nprint(1)", stops) == body
+    assert cut(body + "\nprint(1)\nclass A: pass\ndef g(): pass", stops) == body
     whole = "\ndef f(x):\n    return x\n"
     assert cut(whole + "\nassert f(1) == 1", stop_texts(MBPP_LIKE, "completion")) == whole
     assert cut("def f(): pass\n```\nThis works because", stop_texts(ADD, "chat")) == "def f(): pass"

@@ -238,6 +238,13 @@ def test_sampled_runs_have_pass_at_k(store):
     assert "pass@2" in write_report(report, "md")
 
 
+def test_a_task_counts_as_passed_in_the_tests_of_passes_if_all_its_samples_pass(store):
+    scores = {("fp32", "clean"): [[True, True]] * 6, ("int8", "clean"): [[True, False]] * 6}
+    row = rows_of(make_report(store, put(store, scores)))["int8", "clean"]
+    assert (row.pass_at_1, row.only_original, row.only_quantized) == (0.5, 6, 0)
+    assert row.p_value == pytest.approx(2 * 0.5**6)
+
+
 def test_a_report_says_what_it_takes_to_repeat_it(store):
     scores = {("fp32", "clean"): first(2, 3), ("int8", "clean"): first(2, 3)}
     run = put(store, scores)
