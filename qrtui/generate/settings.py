@@ -14,8 +14,9 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `max_new_tokens` caps each completion. `temperature` 0 is greedy decoding (the paper's setting); above 0, tokens are
     sampled and `samples` completions are made per prompt. `batch_size` counts prompts decoded together; it changes
-    speed and float rounding, not the method. `prompt` puts the task to the model as text to continue (`completion`) or
-    as an instruction in its chat template (`chat`); `auto` takes `chat` for models that come with a template.
+    speed, float rounding and, in precisions that see their batch, completions. `prompt` puts the task to the model as
+    text to continue (`completion`) or as an instruction in its chat template (`chat`); `auto` takes `chat` for models
+    that come with a template.
     `extra_memory` is the share of libraries, model and cache that may be taken on top of them on a CPU; what is left of
     it holds weights so that they are multiplied with faster, rounding apart.
     """
