@@ -10,18 +10,22 @@ import io
 import os
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+import msgspec
 import pytest
 
 from qrtui.cli import cli
 from qrtui.errors import AttackError, PresetError
+from qrtui.generate.settings import Generation
 from qrtui.presets import load_preset, preset_names
 from qrtui.results.exchange.importing import import_run
 from qrtui.results.store import Store
+from qrtui.spec import Experiment, ModelChoice, NoiseGrid, Precisions, TaskSelection
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -240,6 +244,33 @@ def test_links_and_named_files_lead_somewhere(page):
 def _anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_a_presets_keys_has_all_of_them_with_their_defaults():
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| (.+?) \| .+ \|$", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"), re.M
+    )
+    told = dict(rows[[key for key, _ in rows].index("name") :])
+    assert list(told) == [*_keys(Experiment)]
+    for key, default in _keys(Experiment).items():
+        if default not in ((), "", None, msgspec.NODEFAULT):
+            assert tomllib.loads(f"value = {told[key].strip('`')}")["value"] in (default, [*_listed(default)]), key
+        else:
+            assert "`" not in told[key], key
+
+
+def _keys(table: type, before: str = "") -> dict[str, object]:
+    """Every key of a preset with its default, those of its tables included."""
+    found: dict[str, object] = {}
+    for field in msgspec.structs.fields(table):
+        tables = {"models": ModelChoice, "precisions": Precisions, "tasks": TaskSelection, "noise": NoiseGrid}
+        inner = {**tables, "generation": Generation}.get(field.name) if not before else None
+        found |= _keys(inner, f"{field.name}.") if inner else {f"{before}{field.name}": field.default}
+    return found
+
+
+def _listed(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def test_every_preset_is_spoken_of():
