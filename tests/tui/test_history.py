@@ -271,3 +271,19 @@ async def test_a_run_that_comes_in_does_not_move_the_cursor(opened, database):
         await pilot.press("1", "5")
         await listed(app, pilot, 3)
         assert app.screen.chosen.name == "demo"
+
+
+async def test_what_a_run_was_about_is_cut_with_a_sign_where_there_is_no_room(opened, database):
+    filled.fill(database)
+    async with opened(size=(80, 24)) as (app, pilot):
+        await pilot.press("5")
+        await listed(app, pilot, 1)
+        table = app.screen.query_one("#runs")
+
+        def first_line() -> str:
+            return "".join(segment.text for segment in table.render_line(1)).rstrip()
+
+        await until(pilot, lambda: first_line().endswith("…"))
+        assert table.virtual_size.width <= table.size.width
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: first_line().endswith("20 tasks"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 from textual.binding import Binding
 from textual.message import Message
+from textual.widgets.data_table import CellKey, Column, ColumnKey, RowKey
 
 from qrtui.printable import printable
 from qrtui.tui.widgets.fitted_table import FittedTable
@@ -21,6 +22,7 @@ _COLUMNS = ("mark", "run", "name", "status", "began", "judged", "tags", "what")
 _NUMBERS = ("run", "judged")
 _NEAR_THE_END = 60
 _LONGEST_NAME = 32
+_SHORTEST_SUBJECT = 10
 _COLOURS = {
     "finished": "text-success",
     "failed": "text-error",
@@ -58,6 +60,21 @@ class RunsTable(FittedTable):
         for name in _COLUMNS:
             header = "" if name == "mark" else name
             self.add_column(Text(header, justify="right" if name in _NUMBERS else "left"), key=name)
+
+    def on_resize(self) -> None:
+        """What a run was about gets the room that is left."""
+        if "what" in self.columns:
+            self._update_column_widths({CellKey(RowKey(""), ColumnKey("what"))})
+            self._clear_caches()
+            self.refresh()
+
+    def _fit(self, column: Column) -> None:
+        super()._fit(column)
+        if column.key == "what":
+            others = sum(one.get_render_width(self) for one in self.columns.values() if one is not column)
+            room = self.scrollable_content_region.width - others - 2 * self.cell_padding
+            if room >= _SHORTEST_SUBJECT:
+                column.content_width = min(column.content_width, room)
 
     def show(self, runs: Sequence[ListedRun], running: int | None, marked: tuple[int, ...]) -> None:
         """Show the runs. The cursor stays on its run, or where it is if that is gone."""
@@ -122,4 +139,6 @@ class RunsTable(FittedTable):
         yield themed(app, local_time(record.started), "muted")
         yield themed(app, f"{record.judged:,}/{record.total:,}", right=True)
         yield themed(app, printable(" ".join(record.tags)), "accent")
-        yield themed(app, printable(run.subject), "muted")
+        subject = themed(app, printable(run.subject), "muted")
+        subject.no_wrap, subject.overflow = True, "ellipsis"
+        yield subject
