@@ -6,7 +6,7 @@ Each precision is a run of its own on demo tasks. On a CPU the peak is that of t
 process (what it holds itself; pages of files that the system may drop are left out), sampled every 20 ms; on a GPU it
 is what torch had allocated at most. `model` is the bytes of the weights as loaded, scales included, `cache` those of
 the keys and values where they were largest (columns in reserve left out), `share` the peak in units of libraries +
-model + cache. The quarters tell whether a run grows: the peak within each quarter of its time.
+model + cache, where the libraries are those of `LIBRARIES`. The quarters tell whether a run grows: the peak within each quarter of its time.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from qrtui.run import Control, run
 from qrtui.spec import Experiment, ModelChoice, NoiseGrid, Precisions, TaskSelection
 
 MODEL = "smollm2-135m"
+# With the code of the embedded model's kind, which transformers imports when it loads one.
+LIBRARIES = "torch, transformers.models.llama.modeling_llama, bitsandbytes, evalplus.sanitize"
 
 
 def experiment(given: argparse.Namespace) -> Experiment:
@@ -150,7 +152,7 @@ def main() -> None:
         run_alone(given)
         return
     print(machine())
-    libraries = max(sampled([sys.executable, "-c", "import torch, transformers, bitsandbytes, evalplus.sanitize"])[0])
+    libraries = max(sampled([sys.executable, "-c", f"import {LIBRARIES}"])[0])
     heads = "".join(f"{head:>9}" for head in ("peak", "planned", "model", "cache", "plan/peak"))
     print(f"the libraries alone hold {libraries / 1e6:.0f} MB\n{'':6}{heads}{'share':>7}   quarters, MB")
     for precision in given.precisions:

@@ -15,7 +15,7 @@ from qrtui.models.precisions import PRECISIONS
 from qrtui.perturb.attack import Attack
 from qrtui.perturb.attacks import ATTACKS
 from qrtui.perturb.noise import PAPER_LEVELS, Noise
-from qrtui.playground.own_task import can_be_judged, is_own, task_of
+from qrtui.playground.own_task import can_be_judged, is_own, task_of, unread_assertions
 from qrtui.playground.turn import Turn
 from qrtui.presets import load_preset
 from qrtui.spec import CLEAN, ModelChoice, Perturbation
@@ -158,6 +158,8 @@ class PlayChoice:
         task = task_of(self.prompt, self.picked)
         if is_own(task):
             tests = "judged by its assert lines" if can_be_judged(task) else "no tests: not judged"
+            if unread := len(unread_assertions(self.prompt)):
+                tests += f", {unread} unreadable"
             return f"Your own prompt, {tests}"
         return f"{task.task_id}{', edited' if self.prompt != task.prompt else ''}"
 

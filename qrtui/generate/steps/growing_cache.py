@@ -19,8 +19,8 @@ from qrtui.generate.batching import ROOM
 from qrtui.generate.forward import Forward
 from qrtui.models.device import give_back_memory
 
-# What steps work with comes to lie scattered too, though slowly.
-_STEPS_UNTIL_GIVING_BACK = 8
+# What steps work with comes to lie scattered too, the faster the more rows they have; giving back takes a millisecond.
+_TOKENS_UNTIL_GIVING_BACK = 128
 # So many columns fill whole pages of 4096 bytes where a head has 64 numbers, or more, of 2 bytes.
 _WHOLE_PAGES = 32
 
@@ -94,7 +94,7 @@ class SlotCache:
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
-        self._steps = 0
+        self._tokens = 0
         self.past: Any = None
         self.mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -129,8 +129,9 @@ class SlotCache:
         """Give every row its last token; the logits of the next ones, (rows, vocabulary), open or not."""
         self.make_room()
         logits, self.past, self.mask = _step(self._forward, tokens, self.past, self.mask)
-        self._steps += 1
-        if self.mask.device.type == "cpu" and self._steps % _STEPS_UNTIL_GIVING_BACK == 0:
+        self._tokens += len(tokens)
+        if self.mask.device.type == "cpu" and self._tokens >= _TOKENS_UNTIL_GIVING_BACK:
+            self._tokens = 0
             give_back_memory()
         return logits
 
