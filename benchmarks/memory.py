@@ -6,7 +6,8 @@ Each precision is a run of its own on demo tasks. On a CPU the peak is that of t
 process (what it holds itself; pages of files that the system may drop are left out), sampled every 20 ms; on a GPU it
 is what torch had allocated at most. `model` is the bytes of the weights as loaded, scales included, `cache` those of
 the keys and values where they were largest (columns in reserve left out), `share` the peak in units of libraries +
-model + cache, where the libraries are those of `LIBRARIES`. The quarters tell whether a run grows: the peak within each quarter of its time.
+model + cache, where the libraries are those of `LIBRARIES`. The quarters tell whether a run grows: the peak within each
+quarter of its time.
 """
 
 from __future__ import annotations
