@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import threading
+
+from textual.app import App
+from textual.worker import WorkerState
+
 from qrtui.errors import ModelError
 from qrtui.events import RunEnded, RunStarted
 from qrtui.paths import database_option
+from qrtui.results.measured import Intervals
 from qrtui.results.store import Store
 from qrtui.settings import Settings
 from qrtui.tui.run_state import RunState
@@ -10,6 +16,7 @@ from qrtui.tui.run_words import stage_in_words
 from qrtui.tui.screens.dialogs import Message, Question
 from qrtui.tui.widgets.chart import ChartView
 from qrtui.tui.widgets.conditions_table import ConditionsTable
+from qrtui.tui.widgets.run_charts import RunCharts
 
 from . import filled
 from .conftest import until
@@ -170,3 +177,20 @@ def test_once_the_app_is_closed_it_says_how_to_find_the_run_in_its_database(tmp_
     assert state.summary(database_option(tmp_path / "another one.db"))[1] == (
         f"See it: qrtui report 3{other}   go on: qrtui{other}, 5 History, r"
     )
+
+
+async def test_intervals_that_come_when_the_charts_are_gone_are_let_go(monkeypatch):
+    may_go = threading.Event()
+    monkeypatch.setattr(Intervals, "of", lambda *given: {} if may_go.wait(20) else None)
+    charts = RunCharts()
+
+    class Alone(App[None]):
+        def compose(self):
+            yield charts
+
+    async with Alone().run_test():
+        worker = charts._add_intervals([], [])
+        await charts.remove_children()
+        may_go.set()
+        await worker.wait()
+    assert worker.state is WorkerState.SUCCESS

@@ -78,8 +78,8 @@ class RunCharts(VerticalScroll):
             ends = await asyncio.to_thread(self._intervals.of, rows, outcomes)
         finally:
             self._under_way = False
-        # Another run may be shown by now.
-        if {row.condition.id for row in self._rows} == {row.condition.id for row in rows}:
+        # The app may be closing, or another run be shown by now.
+        if self.children and {row.condition.id for row in self._rows} == {row.condition.id for row in rows}:
             self._ends = ends
             self._draw()
             self.post_message(self.Bounded(ends))
