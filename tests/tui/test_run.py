@@ -182,7 +182,7 @@ def test_once_the_app_is_closed_it_says_how_to_find_the_run_in_its_database(tmp_
 async def test_intervals_that_come_when_the_charts_are_gone_are_let_go(monkeypatch):
     may_go = threading.Event()
     monkeypatch.setattr(Intervals, "of", lambda *given: {} if may_go.wait(20) else None)
-    charts = RunCharts()
+    charts = RunCharts(id="charts")
 
     class Alone(App[None]):
         def compose(self):
